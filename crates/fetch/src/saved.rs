@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use ::sources::crawler::{Answers, Tables, UnknownAccount};
 use ::sources::flyte::{self, FlyteOptions, Objects};
 use ::sources::redshift::{Catalogue, History, Options, ReadError, Warehouse, extract_all};
-use ::sources::{Extraction, saved_messages, streams};
+use ::sources::{Extraction, Finding, saved_messages, streams};
 
 use crate::crawler::SavedCrawls;
 use crate::flyte::SavedFlyte;
@@ -67,6 +67,16 @@ pub enum SavedError {
     /// Nothing tells the account of the crawlers.
     #[error("account: {0}")]
     Account(#[from] UnknownAccount),
+}
+
+impl SavedError {
+    /// What could not be read before: perhaps the reason.
+    pub fn findings(&self) -> &[Finding] {
+        match self {
+            SavedError::Result(_) => &[],
+            SavedError::Account(unknown) => &unknown.findings,
+        }
+    }
 }
 
 impl SavedSource {

@@ -4,6 +4,9 @@
 use serde_json::value::RawValue;
 use serde_json::{Deserializer, Value};
 
+/// How deeply arrays of messages are taken apart: those of several answers, each with its pages, are three.
+const MAX_DEPTH: usize = 8;
+
 /// A message of a queue that was saved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SavedMessage {
@@ -47,7 +50,7 @@ impl Found<'_> {
         let mut read = 0;
         while let Some(document) = documents.next() {
             match document {
-                Ok(document) => self.value(document),
+                Ok(document) => self.value(document, 0),
                 // The rest is no JSON: a body that its reader will refuse, so that it is said.
                 Err(_) => self.body(text.get(read..).unwrap_or_default().trim().to_owned(), None),
             }
@@ -55,34 +58,43 @@ impl Found<'_> {
         }
     }
 
-    fn value(&mut self, document: &RawValue) {
+    /// Takes a document apart: arrays without reading what is in them, so that nested ones take no more memory than their text.
+    /// One that is nested deeper than anybody saves messages is a body as it is.
+    fn value(&mut self, document: &RawValue, depth: usize) {
+        match document.get().as_bytes().first() {
+            Some(b'[') if depth < MAX_DEPTH => {
+                match serde_json::from_str::<Vec<&RawValue>>(document.get()) {
+                    Ok(items) => {
+                        for item in items {
+                            self.value(item, depth + 1);
+                        }
+                    }
+                    Err(_) => self.body(document.get().to_owned(), None),
+                }
+            }
+            Some(b'"') => {
+                let body = serde_json::from_str(document.get());
+                self.body(body.unwrap_or_else(|_| document.get().to_owned()), None);
+            }
+            Some(b'{') => self.object(document),
+            Some(_) | None => self.body(document.get().to_owned(), None),
+        }
+    }
+
+    fn object(&mut self, document: &RawValue) {
         let Ok(value) = serde_json::from_str::<Value>(document.get()) else {
             return self.body(document.get().to_owned(), None);
         };
-        match &value {
-            Value::String(body) => self.body(body.clone(), None),
-            Value::Array(_) => {
-                let items = serde_json::from_str::<Vec<&RawValue>>(document.get());
-                for item in items.unwrap_or_default() {
-                    self.value(item);
+        let mut lists = ["Messages", "Records"].into_iter();
+        let list = lists.find_map(|name| value.get(name)?.as_array());
+        match (list, message(&value)) {
+            (Some(items), _) if items.iter().all(|item| message(item).is_some()) => {
+                for (body, id) in items.iter().filter_map(message) {
+                    self.body(body, id);
                 }
             }
-            Value::Object(members) => {
-                let mut lists = ["Messages", "Records"].into_iter();
-                let list = lists.find_map(|name| members.get(name)?.as_array());
-                match (list, message(&value)) {
-                    (Some(items), _) if items.iter().all(|item| message(item).is_some()) => {
-                        for (body, id) in items.iter().filter_map(message) {
-                            self.body(body, id);
-                        }
-                    }
-                    (_, Some((body, id))) => self.body(body, id),
-                    (_, None) => self.body(document.get().to_owned(), None),
-                }
-            }
-            Value::Null | Value::Bool(_) | Value::Number(_) => {
-                self.body(document.get().to_owned(), None);
-            }
+            (_, Some((body, id))) => self.body(body, id),
+            (_, None) => self.body(document.get().to_owned(), None),
         }
     }
 
@@ -123,6 +135,19 @@ mod tests {
         let pair =
             |(place, body): &(&str, &str)| (format!("f message {place}"), (*body).to_owned());
         pairs.iter().map(pair).collect()
+    }
+
+    #[test]
+    fn arrays_in_arrays_are_taken_apart_to_a_depth() {
+        let nested =
+            |depth: usize| format!("{}{{\"x\":1}}{}", "[".repeat(depth), "]".repeat(depth));
+        assert_eq!(bodies(&nested(MAX_DEPTH)), expected(&[("1", "{\"x\":1}")]));
+        let deeper = nested(MAX_DEPTH + 1);
+        assert_eq!(bodies(&deeper), expected(&[("1", "[{\"x\":1}]")]));
+        assert_eq!(
+            bodies("[1, [], [\"a\", null]]"),
+            expected(&[("1", "1"), ("2", "a"), ("3", "null")])
+        );
     }
 
     #[test]

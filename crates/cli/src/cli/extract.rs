@@ -324,7 +324,12 @@ async fn read_saved(
         let found = found.map_err(|error| wrong(error.to_string()))?;
         take(found, destination, summary, progress).await?;
     }
-    let found = source.end().map_err(|error| wrong(error.to_string()))?;
+    let found = source.end().map_err(|error| {
+        for finding in error.findings() {
+            summary.find(finding, progress);
+        }
+        wrong(error.to_string())
+    })?;
     take(found, destination, summary, progress).await?;
     if summary.events() == 0 {
         for file in files {

@@ -1,10 +1,10 @@
 //! Reads files of answers, such as the AWS CLI prints: `get-crawler`, `list-crawls`, `get-tables`, `get-connection`.
 //! For machines that may not ask the service. Called by `lineage-proxy extract glue-crawlers --input`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use serde_json::{Deserializer, Value};
+use serde_json::{Deserializer, Value, json};
 
 use super::answer::{self, UnreadableAnswer, members, text};
 use super::event::account_of;
@@ -25,6 +25,10 @@ pub struct Answers {
     connections: Connections,
     /// Whether the last page is there of what was listed.
     ends: BTreeMap<Listed, bool>,
+    /// What the document before listed, if another page of it has to come.
+    open: Option<Listed>,
+    /// Whether somebody asked for tables and there were none: such an answer names no database.
+    has_empty_tables: bool,
     findings: Vec<Finding>,
 }
 
@@ -41,7 +45,9 @@ impl Answers {
     /// Adds the documents of a file: one after the other, or one a line. `name` is the place that findings name.
     pub fn add(&mut self, name: &str, bytes: &[u8]) {
         let documents = Deserializer::from_slice(bytes).into_iter::<Value>();
+        let mut is_empty = true;
         for (index, document) in documents.enumerate() {
+            is_empty = false;
             let place = format!("{name}, document {}", index + 1);
             match document {
                 Ok(document) => self.document(&place, &document),
@@ -51,6 +57,10 @@ impl Answers {
                     self.unreadable(&place, message);
                 }
             }
+        }
+        if is_empty {
+            // As a redirection leaves it whose command has failed.
+            self.unreadable(name, "it is empty".to_owned());
         }
     }
 
@@ -74,33 +84,37 @@ impl Answers {
     ///
     /// # Errors
     ///
-    /// No account is given, and no table tells it.
+    /// No account is given, and no table tells it. The error has the findings.
     pub fn extract(
         self,
         region: &str,
         account: Option<&str>,
         which: Tables,
     ) -> Result<Extraction, UnknownAccount> {
-        let mut catalogs = self
-            .tables
-            .values()
-            .filter_map(|table| table.catalog.as_deref());
-        let told = catalogs.find_map(account_of);
-        let account = account.or(told).ok_or(UnknownAccount)?.to_owned();
-        let place = Place {
-            region: region.to_owned(),
-            account,
-        };
-        let tables: Vec<Table> = self.tables.into_values().collect();
         let cut = self.ends.iter().filter(|(_, is_there)| !**is_there);
         let cut = cut.map(|(listed, _)| Finding {
             rule: FindingRule::Incomplete,
             place: listed.to_string(),
             message: "the answer has a NextToken: the page that it names was not saved".to_owned(),
         });
+        let findings = self.findings.iter().cloned().chain(cut);
+        let findings: Vec<Finding> = findings.chain(self.without_tables()).collect();
+        let mut catalogs = self
+            .tables
+            .values()
+            .filter_map(|table| table.catalog.as_deref());
+        let told = catalogs.find_map(account_of);
+        let Some(account) = account.or(told) else {
+            return Err(UnknownAccount { findings });
+        };
+        let place = Place {
+            region: region.to_owned(),
+            account: account.to_owned(),
+        };
+        let tables: Vec<Table> = self.tables.into_values().collect();
         let mut extraction = Extraction {
             events: Vec::new(),
-            findings: self.findings.into_iter().chain(cut).collect(),
+            findings,
         };
         for (name, crawls) in self.crawls {
             let crawler = self.crawlers.get(&name).cloned().unwrap_or(Crawler {
@@ -132,6 +146,33 @@ impl Answers {
         Ok(extraction)
     }
 
+    /// The crawlers with a completed crawl of whose databases nobody saved the tables: their lineage would be missing without
+    /// a word.
+    fn without_tables(&self) -> Vec<Finding> {
+        let saved: BTreeSet<&String> = self.tables.keys().map(|(database, _)| database).collect();
+        let is_missing = |name: &String| match self.crawlers.get(name) {
+            Some(crawler) if !crawler.databases.is_empty() => {
+                let mut databases = crawler.databases.iter();
+                !databases.any(|database| saved.contains(database))
+            }
+            Some(_) | None => saved.is_empty(),
+        };
+        let crawlers = self.crawls.iter().filter(|(name, crawls)| {
+            let mut crawls = crawls.values();
+            !self.has_empty_tables
+                && crawls.any(|crawl| crawl.state == CrawlState::Completed)
+                && is_missing(name)
+        });
+        let finding = |(name, _): (&String, _)| Finding {
+            rule: FindingRule::Incomplete,
+            place: format!("crawler {name}"),
+            message:
+                "no tables of its databases were saved (get-tables): its crawls come without them"
+                    .to_owned(),
+        };
+        crawlers.map(finding).collect()
+    }
+
     fn document(&mut self, place: &str, document: &Value) {
         let Some(answer) = members(document) else {
             return self.unreadable(place, "it is not an object".to_owned());
@@ -154,7 +195,18 @@ impl Answers {
         if !is_known {
             return self.unreadable(place, "it is no answer about crawlers".to_owned());
         }
-        self.note_end(document, &crawls, &tables, &crawlers, &connections);
+        let of = |items: &[Value], member: &str| items.first().and_then(|it| text(it, member));
+        let is_there = |member: &str| answer.get(member).is_some();
+        self.has_empty_tables |= is_there("TableList") && tables.is_empty();
+        let listed = [
+            of(&crawls, "LogStream").map(Listed::CrawlsOf),
+            of(&tables, "DatabaseName").map(Listed::TablesOf),
+            is_there("Crawlers").then_some(Listed::Crawlers),
+            is_there("ConnectionList").then_some(Listed::Connections),
+        ];
+        let is_last = text(document, "NextToken").is_none();
+        let empty = |member: &str| answer.get(member).is_some_and(|list| list == &json!([]));
+        self.note_page(listed, is_last, empty("Crawls"), empty("TableList"));
         for item in &crawlers {
             if let Some(crawler) = self.read(place, answer::crawler(item)) {
                 self.crawlers.insert(crawler.name.clone(), crawler);
@@ -177,25 +229,23 @@ impl Answers {
         }
     }
 
-    /// Notes whether this is the last page of what it lists.
-    fn note_end(
+    /// Notes what a page lists, and whether it is the last one. An empty one does not say what it is of: of what the page before
+    /// it listed, if that goes on.
+    fn note_page(
         &mut self,
-        answer: &Value,
-        crawls: &[Value],
-        tables: &[Value],
-        crawlers: &[Value],
-        connections: &[Value],
+        listed: [Option<Listed>; 4],
+        is_last: bool,
+        no_crawls: bool,
+        no_tables: bool,
     ) {
-        let is_last = text(answer, "NextToken").is_none();
-        let of = |items: &[Value], member: &str| items.first().and_then(|it| text(it, member));
-        let listed = [
-            of(crawls, "LogStream").map(Listed::CrawlsOf),
-            of(tables, "DatabaseName").map(Listed::TablesOf),
-            crawlers.first().map(|_| Listed::Crawlers),
-            connections.first().map(|_| Listed::Connections),
-        ];
-        for listed in listed.into_iter().flatten() {
-            *self.ends.entry(listed).or_default() |= is_last;
+        let goes_on = self.open.take().filter(|open| match open {
+            Listed::CrawlsOf(_) => no_crawls,
+            Listed::TablesOf(_) => no_tables,
+            Listed::Crawlers | Listed::Connections => false, // an empty page says it
+        });
+        for listed in listed.into_iter().flatten().chain(goes_on) {
+            *self.ends.entry(listed.clone()).or_default() |= is_last;
+            self.open = (!is_last).then_some(listed);
         }
     }
 
@@ -244,6 +294,9 @@ impl fmt::Display for Listed {
 }
 
 /// Answers do not say whose they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("no table tells its account: name the account")]
-pub struct UnknownAccount;
+pub struct UnknownAccount {
+    /// What could not be read, or is missing: perhaps the reason.
+    pub findings: Vec<Finding>,
+}

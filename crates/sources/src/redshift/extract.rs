@@ -122,10 +122,12 @@ pub fn extract_all(
     }
     let cut: Vec<Finding> = history
         .cut_views()
+        .into_iter()
         .map(|view| Finding {
             rule: FindingRule::Incomplete,
             place: view.name().to_owned(),
-            message: "its result has a NextToken: the page that it names was not saved".to_owned(),
+            message: "a page of its result was not saved: see its NextToken and TotalNumRows"
+                .to_owned(),
         })
         .collect();
     whole.findings.extend(cut);

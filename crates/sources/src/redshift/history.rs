@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use time::OffsetDateTime;
 
+use super::result::Page;
 use super::text::Pieces;
 use crate::Finding;
 
@@ -44,8 +45,11 @@ pub struct History {
     /// Views that cannot be read, with the reason.
     pub(super) invisible: BTreeMap<View, String>,
     unreadable: usize,
-    /// Whether the last page of a view is there.
+    /// Whether the last page of a view is there, of answers that do not say how many rows they have.
     ends: BTreeMap<View, bool>,
+    /// The rows that are there of answers of which rows are missing, by their view and how many they have. Answers with the same
+    /// number are counted together.
+    partial: BTreeMap<(View, u64), u64>,
 }
 
 /// A statement.
@@ -118,12 +122,26 @@ impl History {
         self.invisible.insert(view, reason.to_owned());
     }
 
-    /// The views of which only the first pages are there.
-    pub(super) fn cut_views(&self) -> impl Iterator<Item = View> {
-        self.ends
-            .iter()
-            .filter(|(_, is_there)| !**is_there)
-            .map(|(view, _)| *view)
+    /// The views of which pages of an answer are missing.
+    pub(super) fn cut_views(&self) -> BTreeSet<View> {
+        let without_end = self.ends.iter().filter(|(_, is_there)| !**is_there);
+        let without_end = without_end.map(|(view, _)| *view);
+        without_end
+            .chain(self.partial.keys().map(|(view, _)| *view))
+            .collect()
+    }
+
+    /// Notes a page of an answer, in any order: answers of other times are no pages of it, so their last pages do not end it.
+    fn note_page(&mut self, view: View, page: &Page) {
+        let Some(total) = page.total() else {
+            *self.ends.entry(view).or_default() |= !page.goes_on();
+            return;
+        };
+        let before = self.partial.remove(&(view, total)).unwrap_or_default();
+        let rows = (before + page.row_count()).checked_rem(total);
+        if let Some(rows @ 1..) = rows {
+            self.partial.insert((view, total), rows);
+        }
     }
 
     /// Forgets findings, once they are reported.

@@ -157,6 +157,18 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// SELECT INTO is lineage, too, and of type SELECT: the guide has to save what a poll reads.
+    #[test]
+    fn the_guide_saves_the_statements_that_a_poll_reads() {
+        let guide = include_str!("../../../../docs/sources/redshift.md");
+        let polled = history(OffsetDateTime::UNIX_EPOCH, OffsetDateTime::UNIX_EPOCH, 1);
+        let (_, condition) = polled.split_once(" AND NOT (").unwrap();
+        let (condition, _) = condition.split_once(") ORDER BY").unwrap();
+        assert!(condition.contains("query_type"), "{condition}");
+        let saved = format!("WHERE $since AND NOT ({condition})\"\n");
+        assert!(guide.contains(&saved), "{saved}");
+    }
+
     proptest! {
         #[test]
         fn a_name_cannot_end_its_literal(name in ".{0,40}") {

@@ -15,6 +15,8 @@ pub(super) struct Page {
     column_metadata: Vec<Column>,
     records: Vec<Vec<Field>>,
     next_token: Option<String>,
+    /// The rows of all pages together.
+    total_num_rows: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -88,6 +90,16 @@ impl Page {
         self.next_token
             .as_ref()
             .is_some_and(|token| !token.is_empty())
+    }
+
+    /// How many rows all pages of its answer have together, if it says so.
+    pub(super) fn total(&self) -> Option<u64> {
+        self.total_num_rows
+    }
+
+    /// How many rows it has itself.
+    pub(super) fn row_count(&self) -> u64 {
+        self.records.len() as u64
     }
 
     /// Whether it has neither columns nor rows.

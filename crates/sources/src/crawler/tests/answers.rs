@@ -131,3 +131,63 @@ fn what_is_no_answer_is_reported_with_its_place() {
         ]
     );
 }
+
+/// The findings of these documents, by place and rule, with an account or without.
+fn findings_of(documents: &[&str], account: Option<&str>) -> Vec<(String, FindingRule)> {
+    let mut answers = Answers::default();
+    for (number, document) in documents.iter().enumerate() {
+        answers.add(&format!("f{number}"), document.as_bytes());
+    }
+    let findings = match answers.extract("eu-west-1", account, Tables::All) {
+        Ok(extraction) => extraction.findings,
+        Err(unknown) => unknown.findings,
+    };
+    let pairs = findings.into_iter().map(|found| (found.place, found.rule));
+    pairs.collect()
+}
+
+const CRAWLER: &str = r#"{"Crawler": {"Name": "c", "DatabaseName": "d"}}"#;
+const CRAWLS: &str = r#"{"Crawls": [{"CrawlId": "738054e1-c53b-4e28-99bf-22ed27beb840", "State": "COMPLETED", "StartTime": 100, "EndTime": 200, "LogStream": "c"}]}"#;
+const TABLES: &str =
+    r#"{"TableList": [{"Name": "t", "DatabaseName": "d", "CatalogId": "111122223333"}]}"#;
+
+#[test]
+fn a_completed_crawl_without_the_tables_of_its_databases_is_incomplete() {
+    let incomplete = || vec![("crawler c".to_owned(), FindingRule::Incomplete)];
+    let of = |documents: &[&str]| findings_of(documents, Some("111122223333"));
+    assert_eq!(of(&[CRAWLER, CRAWLS]), incomplete());
+    assert_eq!(of(&[CRAWLS]), incomplete(), "its databases are not known");
+    let other = TABLES.replace("\"d\"", "\"other\"");
+    assert_eq!(of(&[CRAWLER, CRAWLS, &other]), incomplete());
+    assert_eq!(of(&[CRAWLER, CRAWLS, TABLES]), []);
+    assert_eq!(of(&[CRAWLER, CRAWLS, r#"{"TableList": []}"#]), []);
+    let failed = CRAWLS.replace("COMPLETED", "FAILED");
+    assert_eq!(of(&[CRAWLER, &failed]), [], "it has kept no tables");
+}
+
+#[test]
+fn a_file_without_a_document_is_reported_with_the_error_that_follows_from_it() {
+    for empty in ["", " \n"] {
+        let found = findings_of(&[CRAWLER, CRAWLS, empty], None);
+        let expected = [
+            ("f2".to_owned(), FindingRule::Unreadable),
+            ("crawler c".to_owned(), FindingRule::Incomplete),
+        ];
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn an_empty_last_page_ends_what_the_page_before_it_listed() {
+    let goes_on = |page: &str| page.replacen('{', r#"{"NextToken": "t", "#, 1);
+    let of = |documents: &[&str]| findings_of(documents, None);
+    let (crawls, tables) = (goes_on(CRAWLS), goes_on(TABLES));
+    let (no_crawls, no_tables) = (r#"{"Crawls": []}"#, r#"{"TableList": []}"#);
+    assert_eq!(of(&[CRAWLER, &crawls, no_crawls, &tables, no_tables]), []);
+    let cut = |of: &str| (of.to_owned(), FindingRule::Incomplete);
+    // The page of another list, or of none, ends nothing.
+    let found = of(&[CRAWLER, &crawls, &tables, no_crawls]);
+    assert_eq!(found, [cut("crawls of c"), cut("tables of d")]);
+    let found = of(&[CRAWLER, &crawls, &goes_on(no_crawls), TABLES]);
+    assert_eq!(found, [cut("crawls of c")]);
+}

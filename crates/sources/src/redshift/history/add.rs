@@ -63,8 +63,9 @@ impl History {
             false => serde_json::from_slice(bytes).map(|page| vec![page]),
         };
         let pages = pages.map_err(|error| not_an_answer(place, &error))?;
-        let is_last = pages.iter().any(|page| !page.goes_on());
-        *self.ends.entry(view).or_default() |= is_last;
+        for page in &pages {
+            self.note_page(view, page);
+        }
         if view == View::Transactions {
             self.transactions.get_or_insert_default();
         }
@@ -145,6 +146,43 @@ mod tests {
         };
         assert_eq!(finding.place, "sys_query_text.json, row 1");
         assert!(finding.message.ends_with("column query_id"));
+    }
+
+    #[test]
+    fn a_complete_result_does_not_hide_another_one_that_was_cut() {
+        let page = |rows: std::ops::Range<i64>, total: usize, token: &str| {
+            let records = rows.map(
+                |id| serde_json::json!([{"longValue": id}, {"longValue": 0}, {"stringValue": "x"}]),
+            );
+            serde_json::json!({
+                "ColumnMetadata": [{"name": "query_id"}, {"name": "sequence"}, {"name": "text"}],
+                "Records": records.collect::<Vec<_>>(), "TotalNumRows": total, "NextToken": token,
+            })
+            .to_string()
+        };
+        let cut = |pages: &[String]| {
+            let (history, added) = added("sys_query_text.json", &pages.join("\n"));
+            assert_eq!(added, Ok(()));
+            history.cut_views().into_iter().collect::<Vec<_>>()
+        };
+        let (first, last) = (page(0..2, 3, "t"), page(2..3, 3, ""));
+        let (other, none) = (page(7..9, 2, ""), page(0..0, 0, ""));
+        for whole in [
+            vec![first.clone(), last.clone()],
+            vec![last.clone(), other.clone(), first.clone()],
+            vec![other.clone(), other.clone(), none.clone()],
+        ] {
+            assert_eq!(cut(&whole), []);
+        }
+        for part in [
+            vec![first.clone()],
+            vec![first.clone(), other.clone()],
+            vec![other, first.clone(), none],
+            vec![first.clone(), last.clone(), first],
+            vec![last],
+        ] {
+            assert_eq!(cut(&part), [View::Texts]);
+        }
     }
 
     #[test]
