@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use proxy::aws_error::summarize;
-use proxy::config::PointInTime;
+use proxy::config::{Errors, PointInTime};
 use uuid::Uuid;
 
 use super::stack::{Stack, aws};
@@ -55,8 +55,8 @@ pub(super) struct Arguments {
     /// Go on with new lines as they are logged, one line each.
     #[arg(long)]
     follow: bool,
-    /// How often to look for new lines. Each look is a query, which CloudWatch charges by what it reads.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration, requires = "follow")]
+    /// How often to look for new lines, at least 1s. Each look is a query, which CloudWatch charges by what it reads.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = interval, requires = "follow")]
     interval: Duration,
     /// How results are printed: JSON is one line an event, or one a log line with --follow.
     #[arg(long, value_enum, default_value_t)]
@@ -67,6 +67,11 @@ pub(super) struct Arguments {
 const SKEW: i64 = 300_000;
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let range = arguments.range();
+    if range.since >= range.until {
+        let why = "--since is not before --until: there is nothing between them";
+        return Err(Errors::general(why).into());
+    }
     let insights = Insights::new(&aws(), groups(&arguments.stack).await?);
     let work = async {
         match arguments.follow {
@@ -167,8 +172,33 @@ impl Arguments {
     }
 }
 
+/// The shortest pause between two looks: more often finds nothing new, since lines take seconds to
+/// arrive.
+const LEAST_INTERVAL: Duration = Duration::from_secs(1);
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let interval = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    match interval < LEAST_INTERVAL {
+        true => Err("at least 1s is required".to_owned()),
+        false => Ok(interval),
+    }
+}
+
 /// The time, in milliseconds since 1970.
 fn now() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     i64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_have_a_pause_between_them() {
+        assert_eq!(interval("1s"), Ok(LEAST_INTERVAL));
+        for short in ["0s", "999ms", "soon"] {
+            assert!(interval(short).is_err(), "{short}");
+        }
+    }
 }

@@ -53,11 +53,17 @@ impl Stack {
         let answer = answer.map_err(|error| unknown(summarize(&error)))?;
         let stack = answer.stacks.into_iter().next();
         let stack = stack.ok_or_else(|| unknown("there is no stack with that name".to_owned()))?;
-        // As it was written: a name, or the id of a stack that was deleted.
-        Ok(Stack {
-            name: name.to_owned(),
-            ..Stack::from(stack)
-        })
+        Ok(Stack::from(stack).found_as(name))
+    }
+
+    /// Names the stack as it is found again: by its name, to which other stacks refer, or by the id that was given if it was
+    /// deleted, which has no name any more.
+    fn found_as(self, given: &str) -> Stack {
+        let name = match self.status == "DELETE_COMPLETE" {
+            true => given.to_owned(),
+            false => self.name,
+        };
+        Stack { name, ..self }
     }
 
     /// Returns all stacks of the region, which `cloudformation:DescribeStacks` on every stack allows.
@@ -120,5 +126,22 @@ impl Stack {
             parameters: owned(parameters),
             outputs: owned(outputs),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stack_that_was_found_by_its_id_has_the_name_that_others_refer_to() {
+        let id = "arn:aws:cloudformation:eu-west-1:111122223333:stack/main/0a1b";
+        let found = Stack::with("main", &[], &[]).found_as(id);
+        assert_eq!(found.name, "main");
+        let deleted = Stack {
+            status: "DELETE_COMPLETE".to_owned(),
+            ..Stack::with("main", &[], &[])
+        };
+        assert_eq!(deleted.found_as(id).name, id);
     }
 }

@@ -51,11 +51,11 @@ pub(super) async fn send(trace: &Trace<'_>, run: &str) -> anyhow::Result<Sent> {
     };
     let gzip = post("/api/v1/lineage")?.header("content-encoding", "gzip");
     let zipped = answer(gzip.body(compressed(&event)?)).await;
-    let gzip = zipped.as_ref().ok().and_then(judged_gzip);
-    let arrived_whole = zipped.as_ref().is_ok_and(|answer| answer.id().is_some());
-    let accepted = match arrived_whole || zipped.is_err() {
-        true => zipped,
-        false => answer(post("/api/v1/lineage")?.body(event)).await,
+    // Followed only where the event is accepted in the end: otherwise it says nothing about gzip.
+    let gzip = judged_gzip(&zipped);
+    let accepted = match zipped {
+        Ok(whole) if whole.id().is_some() => Ok(whole),
+        Ok(_) | Err(_) => answer(post("/api/v1/lineage")?.body(event)).await,
     };
     let (id, step) = match &accepted {
         Ok(answer) => judged(answer, run, trace.key),
@@ -66,7 +66,7 @@ pub(super) async fn send(trace: &Trace<'_>, run: &str) -> anyhow::Result<Sent> {
     };
     let mut steps = vec![step];
     if id.is_some() {
-        steps.extend(gzip);
+        steps.push(gzip);
         if let Some(key) = trace.key {
             // An array without events, so that nothing is accepted.
             let twice = post("/api/v1/lineage/batch")?.bearer_auth(key).body("[]");
@@ -126,23 +126,31 @@ fn judged(answer: &Answer, run: &str, key: Option<&str>) -> (Option<String>, Ste
     (None, step)
 }
 
-/// What became of the event with gzip, if that says something about gzip.
-fn judged_gzip(answer: &Answer) -> Option<Step> {
-    match (answer.id(), answer.status) {
-        (Some(_), _) => Some(Step::good(
-            "gzip",
-            "a gzip body that is sent as application/json arrives whole",
-        )),
-        (None, 400 | 415 | 422) => Some(Step::unsure(
-            "gzip",
-            format!(
-                "a gzip body that is sent as application/json is changed on its way: {}",
-                answer.status
-            ),
-            "send it as application/openlineage+json, or let clients not compress (Python: compression unset; Java: no compression)",
-        )),
-        (None, _) => None, // as without gzip
-    }
+/// What became of the event with gzip, of which it is known that it is accepted without.
+fn judged_gzip(zipped: &Result<Answer, String>) -> Step {
+    let found = match zipped {
+        Ok(answer) if answer.id().is_some() => {
+            return Step::good(
+                "gzip",
+                "a gzip body that is sent as application/json arrives whole",
+            );
+        }
+        Ok(Answer {
+            status: status @ (400 | 415 | 422),
+            ..
+        }) => {
+            format!("a gzip body that is sent as application/json is changed on its way: {status}")
+        }
+        Ok(Answer { status, .. }) => {
+            format!("a gzip body that is sent as application/json gets {status}")
+        }
+        Err(why) => format!("a gzip body that is sent as application/json gets no answer: {why}"),
+    };
+    Step::unsure(
+        "gzip",
+        found,
+        "send it as application/openlineage+json, or let clients not compress (Python: compression unset; Java: no compression)",
+    )
 }
 
 /// What the header `Authorization` twice means: Java clients send it so, where both a key and headers are set, and behind a payload of
@@ -222,12 +230,17 @@ mod tests {
     }
 
     #[test]
-    fn gzip_that_is_changed_on_its_way_is_told_from_an_event_that_is_rejected_anyway() {
-        let verdict = |status, body| judged_gzip(&answer(status, body)).map(|step| step.verdict);
-        assert_eq!(verdict(200, json!({"id": "x"})), Some(Verdict::Good));
-        assert_eq!(verdict(400, json!({})), Some(Verdict::Unsure));
-        assert_eq!(verdict(403, json!({})), None);
-        assert_eq!(verdict(503, json!({})), None);
+    fn gzip_is_good_only_where_the_event_arrives_with_it() {
+        let whole = judged_gzip(&Ok(answer(200, json!({"id": "x"}))));
+        assert_eq!(whole.verdict, Verdict::Good);
+        for status in [200, 204, 400, 403, 413, 415, 502, 503] {
+            let step = judged_gzip(&Ok(answer(status, json!({}))));
+            assert_eq!(step.verdict, Verdict::Unsure, "{status}");
+            assert!(step.found.contains(&status.to_string()), "{status}");
+        }
+        let broken = judged_gzip(&Err("connection closed".to_owned()));
+        assert_eq!(broken.verdict, Verdict::Unsure);
+        assert!(broken.found.contains("connection closed"));
     }
 
     #[test]

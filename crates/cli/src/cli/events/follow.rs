@@ -3,7 +3,7 @@
 //! A line may arrive at CloudWatch Logs after others that were logged later. So each look goes back over the last minutes, and
 //! what was printed is remembered for as long.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::process::ExitCode;
 
 use tokio::time::sleep;
@@ -17,15 +17,13 @@ use super::{Arguments, SKEW, now, show};
 /// How late a line may arrive, in milliseconds. Usually it takes seconds.
 const LATE: i64 = 300_000;
 
-/// How many events are looked at again for lines that name them by id alone.
-const REMEMBERED: usize = 200;
-
 /// What was printed, and which events are followed.
 struct Followed {
     /// The lines that were printed, with their times in milliseconds.
     printed: HashMap<String, i64>,
-    /// The events that were selected, the oldest first.
-    events: VecDeque<Uuid>,
+    /// The events that were selected, each with when a look last found a line that selects it, in milliseconds since 1970. They are
+    /// kept as long as looks may find that line again, so that none is taken for a new one.
+    events: BTreeMap<Uuid, i64>,
 }
 
 /// Prints lines until it is stopped.
@@ -35,7 +33,7 @@ pub(super) async fn follow(insights: &Insights, arguments: &Arguments) -> anyhow
     let mut since = start;
     let mut followed = Followed {
         printed: HashMap::new(),
-        events: VecDeque::new(),
+        events: BTreeMap::new(),
     };
     loop {
         let now = now();
@@ -43,7 +41,7 @@ pub(super) async fn follow(insights: &Insights, arguments: &Arguments) -> anyhow
             since,
             until: now + SKEW,
         };
-        let lines = look(insights, &selection, &mut followed, range, start).await?;
+        let lines = look(insights, &selection, &mut followed, range, start, now).await?;
         for line in followed.fresh(lines) {
             show::line(&line, arguments.output)?;
         }
@@ -60,6 +58,7 @@ async fn look(
     followed: &mut Followed,
     range: Range,
     start: i64,
+    now: i64,
 ) -> Result<Vec<Line>, QueryError> {
     let found = insights.all(&selection.query(), range).await?;
     let found = history::distinct(found);
@@ -70,11 +69,8 @@ async fn look(
             .collect());
     }
     let mut lines = history::rejections(&found, selection);
-    let fresh = followed.add(history::selected(&found, selection));
-    let known: Vec<Uuid> = (followed.events.iter())
-        .filter(|id| !fresh.contains(id))
-        .copied()
-        .collect();
+    let known: Vec<Uuid> = followed.events.keys().copied().collect();
+    let fresh = followed.add(history::selected(&found, selection), now);
     let of_fresh = Range {
         since: start,
         until: range.until,
@@ -88,16 +84,10 @@ async fn look(
 }
 
 impl Followed {
-    /// Remembers events, and returns those that are new, which are the first in `ids`.
-    fn add(&mut self, ids: Vec<Uuid>) -> Vec<Uuid> {
-        let known: HashSet<Uuid> = self.events.iter().copied().collect();
-        let fresh: Vec<Uuid> = ids.into_iter().filter(|id| !known.contains(id)).collect();
-        self.events.extend(fresh.iter().rev());
-        let excess = self
-            .events
-            .len()
-            .saturating_sub(REMEMBERED.max(fresh.len()));
-        self.events.drain(..excess);
+    /// Remembers events that a look at `now` has found, and returns those that are new, in their order in `ids`.
+    fn add(&mut self, ids: Vec<Uuid>, now: i64) -> Vec<Uuid> {
+        let mut fresh = ids;
+        fresh.retain(|id| self.events.insert(*id, now).is_none());
         fresh
     }
 
@@ -114,8 +104,9 @@ impl Followed {
         fresh
     }
 
-    /// Forgets lines that no look finds again.
+    /// Forgets lines and events that no look from `since` on finds again.
     fn forget(&mut self, since: i64) {
+        self.events.retain(|_, seen| *seen >= since);
         // An event that is selected late brings its older lines with it, but only once.
         self.printed.retain(|_, time| *time >= since - LATE);
     }
@@ -137,7 +128,7 @@ mod tests {
     fn none() -> Followed {
         Followed {
             printed: HashMap::new(),
-            events: VecDeque::new(),
+            events: BTreeMap::new(),
         }
     }
 
@@ -170,14 +161,21 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_events_are_remembered() {
+    fn an_event_is_new_once_however_many_there_are() {
         let mut followed = none();
         let ids: Vec<Uuid> = (0..500).map(Uuid::from_u128).rev().collect();
-        assert_eq!(followed.add(ids.clone()).len(), 500, "the newest first");
-        assert!(followed.add(ids).is_empty());
-        let next = followed.add(vec![Uuid::from_u128(900)]);
-        assert_eq!((next.len(), followed.events.len()), (1, REMEMBERED));
-        assert_eq!(followed.events.back(), Some(&Uuid::from_u128(900)));
-        assert!(followed.events.contains(&Uuid::from_u128(499)));
+        let mut now = 1_795_168_800_000;
+        assert_eq!(followed.add(ids.clone(), now), ids, "the newest first");
+        for _ in 0..100 {
+            now += 10_000;
+            followed.forget(now - LATE);
+            assert!(followed.add(ids.clone(), now).is_empty());
+        }
+        followed.forget(now - LATE);
+        assert_eq!(followed.events.len(), 500);
+        // Their lines are older than what looks go back to.
+        followed.add(vec![Uuid::from_u128(900)], now + 1);
+        followed.forget(now + 1);
+        assert_eq!(followed.events.len(), 1, "memory is bounded by time");
     }
 }

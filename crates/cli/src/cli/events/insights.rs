@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use aws::logs::insights::{GetQueryResults, QueryResults, QueryStatus, StartQuery, StopQuery};
+use aws::logs::insights::{
+    GetQueryResults, QueryResults, QueryStatus, ResultField, StartQuery, StopQuery,
+};
 use aws::{Aws, Client, ProvideErrorMetadata};
 use proxy::aws_error::summarize;
 use time::OffsetDateTime;
@@ -84,24 +86,34 @@ impl Insights {
         let mut is_cut = false;
         for groups in self.chunks() {
             let found = self.run(query, groups, range).await?;
-            is_cut |= found.len() >= MOST as usize;
-            lines.extend(found);
+            is_cut |= found.is_full();
+            lines.extend(found.lines);
         }
         Ok((lines, is_cut))
     }
 
-    /// Returns all lines that a query finds: where there are more than it may return, those of shorter times.
+    /// Returns all lines that a query finds: where there are more than it may return, those of shorter times. Of a second with more,
+    /// the rest is missing, which is said once.
     pub(super) async fn all(&self, query: &str, range: Range) -> Result<Vec<Line>, QueryError> {
         let mut lines = Vec::new();
+        let mut is_cut = false;
         for groups in self.chunks() {
             let mut ranges = vec![range];
             while let Some(range) = ranges.pop() {
                 let found = self.run(query, groups.clone(), range).await?;
                 match halves(range) {
-                    Some(halves) if found.len() >= MOST as usize => ranges.extend(halves),
-                    Some(_) | None => lines.extend(found),
+                    Some(halves) if found.is_full() => ranges.extend(halves),
+                    Some(_) | None => {
+                        is_cut |= found.is_full();
+                        lines.extend(found.lines);
+                    }
                 }
             }
+        }
+        if is_cut {
+            eprintln!(
+                "lineage-proxy: more than {MOST} lines were logged within a second, and a query returns no more: some are missing"
+            );
         }
         Ok(lines)
     }
@@ -122,12 +134,30 @@ impl Insights {
         chunks.into_iter()
     }
 
+    /// Runs a query. One that is given up is stopped, whatever the reason.
     async fn run(
         &self,
         query: &str,
         groups: Vec<String>,
         range: Range,
-    ) -> Result<Vec<Line>, QueryError> {
+    ) -> Result<QueryLines, QueryError> {
+        let found = self.results(query, groups, range).await;
+        if found.is_err() {
+            self.stop().await;
+        }
+        let rows = found?;
+        Ok(QueryLines {
+            rows: rows.len(),
+            lines: rows.into_iter().filter_map(|row| self.line(row)).collect(),
+        })
+    }
+
+    async fn results(
+        &self,
+        query: &str,
+        groups: Vec<String>,
+        range: Range,
+    ) -> Result<Vec<Vec<ResultField>>, QueryError> {
         let start = StartQuery {
             log_group_names: groups,
             start_time: range.since.div_euclid(1_000),
@@ -147,7 +177,7 @@ impl Insights {
             match next(found, Instant::now() >= until)? {
                 Next::Results(rows) => {
                     self.lock().take();
-                    return Ok(rows.into_iter().filter_map(|row| self.line(row)).collect());
+                    return Ok(rows);
                 }
                 Next::Wait => sleep(pause).await,
             }
@@ -173,7 +203,7 @@ impl Insights {
     }
 
     /// Reads a row: a log event.
-    fn line(&self, row: Vec<aws::logs::insights::ResultField>) -> Option<Line> {
+    fn line(&self, row: Vec<ResultField>) -> Option<Line> {
         let fields = row.into_iter().map(|field| (field.field, field.value));
         let mut fields: HashMap<String, String> = fields.collect();
         let mut field = |name: &str| fields.remove(name).unwrap_or_default();
@@ -191,6 +221,20 @@ impl Insights {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<String>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The lines of a query.
+struct QueryLines {
+    lines: Vec<Line>,
+    /// The rows of its result, those that are no line of ours included: they count for the limit.
+    rows: usize,
+}
+
+impl QueryLines {
+    /// Whether there may be more than the query has returned.
+    fn is_full(&self) -> bool {
+        self.rows >= MOST as usize
     }
 }
 
@@ -213,7 +257,7 @@ fn halves(range: Range) -> Option<[Range; 2]> {
 
 /// What follows from the results so far.
 enum Next {
-    Results(Vec<Vec<aws::logs::insights::ResultField>>),
+    Results(Vec<Vec<ResultField>>),
     Wait,
 }
 
@@ -304,6 +348,16 @@ mod tests {
                 prop_assert!(length < 2_000);
             }
         }
+    }
+
+    #[test]
+    fn rows_that_are_no_lines_of_ours_count_for_the_limit() {
+        let found = |rows| QueryLines {
+            lines: Vec::new(),
+            rows,
+        };
+        assert!(found(MOST as usize).is_full());
+        assert!(!found(MOST as usize - 1).is_full());
     }
 
     #[test]
