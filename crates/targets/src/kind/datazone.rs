@@ -25,7 +25,6 @@ use serde::{Deserialize, Serialize};
 use settings::{AccountId, Count, Format, OneOf, Setting, Text, TextCheck};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use crate::rate::RateController;
 use crate::response::{
