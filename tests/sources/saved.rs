@@ -75,7 +75,7 @@ fn a_history_of_which_a_page_is_missing_says_so() {
     assert_eq!(status, Some(1));
     assert!(!output.is_empty());
     assert!(
-        errors.contains("incomplete: sys_query_history: its result has a NextToken"),
+        errors.contains("incomplete: sys_query_history: a page of its result was not saved"),
         "{errors}"
     );
 }
