@@ -130,8 +130,9 @@ def put_right():
 
 if __name__ == "__main__":
     folder = pathlib.Path(sys.argv[1])
-    certificates(folder)
-    os.environ |= {"MINISTACK_SSL_CERT": str(folder / "cert.pem"), "MINISTACK_SSL_KEY": str(folder / "key.pem")}
+    if os.environ.get("USE_SSL") == "1":
+        certificates(folder)
+        os.environ |= {"MINISTACK_SSL_CERT": str(folder / "cert.pem"), "MINISTACK_SSL_KEY": str(folder / "key.pem")}
     del sys.argv[1:]
     put_right()
     from ministack.app import main

@@ -178,15 +178,14 @@ class Emulator(Process):
             settings[place] = folder / "emulator" / place.lower()
             settings[place].mkdir(parents=True, exist_ok=True)
         env = {**CREDENTIALS, **(env or {}), **{name: str(value) for name, value in settings.items()}}
-        command = [os.environ["PROXY_TEST_EMULATOR"]]
+        python = pathlib.Path(os.environ["PROXY_TEST_EMULATOR"]).with_name("python")
+        command = [python, pathlib.Path(__file__).with_name("emulator.py"), folder]
         if secure:
             self.trust = {name: str(folder / "ca.pem") for name in ("SSL_CERT_FILE", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE")}
             os.environ |= self.trust  # for the clients in this process; other tests use no TLS
             # By address: the SDK would look for a bucket at a host of its own.
             self.endpoints = {"AWS_ENDPOINT_URL": self.url, "AWS_ENDPOINT_URL_S3": f"https://127.0.0.1:{port}"}
             env |= {"AUTH": "true", "USE_SSL": "1", **self.endpoints, **self.trust}
-            python = pathlib.Path(command[0]).with_name("python")
-            command = [python, pathlib.Path(__file__).with_name("emulator.py"), folder]
         super().__init__(folder / "emulator.log", command, env)
         self.once(lambda: get(f"{self.url}/_ministack/health"), "the emulator answers")
 

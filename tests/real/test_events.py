@@ -143,7 +143,7 @@ def test_more_lines_than_a_query_returns_are_all_there(account):
 def test_following_prints_each_line_once_and_late_ones_too(account, selected):
     old, new, other = ID(6), ID(7), ID(8)
     account.log("/main/batch", delivered(old, job="followed", run=OTHER), ago=1)
-    command = [BIN / "lineage-proxy", "events", "--stack", "main", "--since", "2s", "--follow", "--interval", "100ms", "--output", "json", *selected]
+    command = [BIN / "lineage-proxy", "events", "--stack", "main", "--since", "5s", "--follow", "--interval", "1s", "--output", "json", *selected]
     child = subprocess.Popen(command, env=account.env(), stdout=subprocess.PIPE, text=True)
     lines = []
     threading.Thread(target=lambda: lines.extend(json.loads(text) for text in child.stdout), daemon=True).start()
@@ -156,7 +156,7 @@ def test_following_prints_each_line_once_and_late_ones_too(account, selected):
         account.log("/main/batch", delivered(other, job="not followed"), delivered(new, job="followed"))
         eventually(lambda: (new, "event delivered") in seen() and (new, "rule failed") in seen(), "the last line")
         eventually(lambda: selected or (other, "event delivered") in seen(), "what is not selected")
-        time.sleep(0.5)  # a few looks more
+        time.sleep(2.5)  # two polls more
     finally:
         child.terminate()
         child.wait()

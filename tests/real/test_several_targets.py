@@ -113,8 +113,9 @@ def test_targets_come_and_go_without_touching_ingest(deploy, cloud, endpoint):
     source(False)
     send(main, pending := name())
     eventually(lambda: first.waiting() == 1, "an event waits")
-    # With a second change: for a condition alone the emulator sees nothing to update.
-    detached = cloud.deploy_target("come-one", main, OpenLineageUrl=one.url, Attached="false", MaxAttempts=99)
+    # Paused, since a deploy would enable the event source again; and for the condition of Attached alone the emulator sees nothing
+    # to update.
+    detached = cloud.deploy_target("come-one", main, OpenLineageUrl=one.url, Attached="false", Paused="true")
     assert "FanOutSubscriptionArn" not in detached.outputs
     send(main, late := name())
     main.arrived(early, pending, late)

@@ -93,8 +93,9 @@ def test_a_rollout_names_the_alarms_that_roll_it_back_and_keeps_all_other_parame
     after = Stack(stack.cloud, "lineage").parameters
     assert after == {**before, "Validation": "strict", "RedshiftHosts": value}
     [call] = [text.split("\036") for text in log.read_text().split("\n") if "create-change-set\036" in text]
-    found = stack.cloud.client("cloudwatch").describe_alarms()["MetricAlarms"]
-    arns = [next(alarm["AlarmArn"] for alarm in found if alarm["AlarmName"].startswith(f"lineage-{name}")) for name in ("IngestErrors", "BatchErrors")]
+    resource = lambda name: stack.cloud.client("cloudformation").describe_stack_resource(StackName="lineage", LogicalResourceId=name)["StackResourceDetail"]
+    alarms = [resource(name)["PhysicalResourceId"] for name in ("IngestErrors", "BatchErrors")]
+    arns = [stack.cloud.client("cloudwatch").describe_alarms(AlarmNames=[alarm])["MetricAlarms"][0]["AlarmArn"] for alarm in alarms]
     triggers = ",".join(f"{{Arn={arn},Type=AWS::CloudWatch::Alarm}}" for arn in arns)
     assert call[call.index("--rollback-configuration") + 1] == f"RollbackTriggers=[{triggers}],MonitoringTimeInMinutes=3"
     rollout("Validation=repair", "RedshiftHosts=")

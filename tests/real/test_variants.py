@@ -195,7 +195,7 @@ def test_the_order_is_switched_back_and_forth(deploy):
 
 
 def test_in_a_vpc_traced_below_a_path_with_a_topic_of_the_team(deploy, cloud):
-    """What the emulator keeps of it. Its functions run on this machine, whatever their network."""
+    """What the emulator keeps of it. Its functions run on this machine, and its stacks give them no VpcConfig: tests/infra looks at that."""
     ec2, sns = cloud.client("ec2"), cloud.client("sns")
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     subnets = [ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24")["Subnet"]["SubnetId"] for n in range(2)]
@@ -206,8 +206,6 @@ def test_in_a_vpc_traced_below_a_path_with_a_topic_of_the_team(deploy, cloud):
     assert stack.post(event(job := name()))[0] == 200
     stack.arrived(job)
     batch, ingest = (stack.functions.get_function_configuration(FunctionName=stack.outputs[f"{function}Function"]) for function in ("Batch", "Ingest"))
-    assert (batch["VpcConfig"]["SubnetIds"], batch["VpcConfig"]["SecurityGroupIds"]) == (subnets, [group])
-    assert not ingest.get("VpcConfig", {}).get("SubnetIds")
     assert batch["TracingConfig"] == ingest["TracingConfig"] == {"Mode": "Active"}
     assert all(":role/lineage/in-vpc-" in function["Role"] for function in (batch, ingest))
     alarms = [alarm for alarm in cloud.client("cloudwatch").describe_alarms()["MetricAlarms"] if alarm["AlarmName"].startswith("in-vpc-")]
