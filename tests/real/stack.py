@@ -33,6 +33,7 @@ class Cloud:
 
     def __init__(self, folder, stand_in):
         self.folder, self.stand_in = folder, stand_in
+        self.deployed = {}  # the second in which each stack's last deploy ended
         endpoints = {f"AWS_ENDPOINT_URL_{name}": stand_in.url for name in ("DATAZONE", "REDSHIFT", "REDSHIFT_SERVERLESS")}
         self.emulator = Emulator(folder, secure=True, env=endpoints)
         trust = self.emulator.trust
@@ -76,10 +77,13 @@ class Cloud:
     def deploy_template(self, template, name, out, **parameters):
         parameters = {"S3AssetsBucketName": BUCKET, "Architecture": "x86-64", **parameters}
         overrides = [f"{key}={value}" for key, value in parameters.items()]
+        # The command names its change set by the second, and a stack has each name once.
+        eventually(lambda: int(time.time()) > self.deployed.get(name, 0), "the next second")
         self.run(
             "aws", "cloudformation", "deploy", "--stack-name", name, "--template-file", (out or self.folder) / template, "--s3-bucket", BUCKET,
             "--capabilities", "CAPABILITY_IAM", "--parameter-overrides", *overrides, "--no-fail-on-empty-changeset",
         )
+        self.deployed[name] = int(time.time())
 
 
 class Stack:

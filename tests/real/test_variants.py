@@ -208,6 +208,7 @@ def test_in_a_vpc_traced_below_a_path_with_a_topic_of_the_team(deploy, cloud):
     batch, ingest = (stack.functions.get_function_configuration(FunctionName=stack.outputs[f"{function}Function"]) for function in ("Batch", "Ingest"))
     assert batch["TracingConfig"] == ingest["TracingConfig"] == {"Mode": "Active"}
     assert all(":role/lineage/in-vpc-" in function["Role"] for function in (batch, ingest))
-    alarms = [alarm for alarm in cloud.client("cloudwatch").describe_alarms()["MetricAlarms"] if alarm["AlarmName"].startswith("in-vpc-")]
+    pages = cloud.client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix="in-vpc-")
+    alarms = [alarm for page in pages for alarm in page["MetricAlarms"]]
     assert len(alarms) > 10 and all(alarm["AlarmActions"] == alarm["OKActions"] == [topic] for alarm in alarms)
     assert stack.outputs["BatchLogGroup"].startswith("/aws/lambda/in-vpc-batch-")
