@@ -85,16 +85,19 @@ reproducible() {
     export RUSTFLAGS CFLAGS
 }
 
-# Packs one file as `bootstrap`, or under another name, so that the same file makes the same archive.
+# Packs one file as `bootstrap`, so that the same file makes the same archive. Functions of another profile are for tests: large, and
+# downloaded by nobody.
 pack() {
-    python3 - "$@" <<'END'
+    local level=9
+    [ "${FUNCTION_PROFILE:-function}" = function ] || level=1
+    python3 - "$@" "$level" <<'END'
 import sys, zipfile
 
-archive, file, name = sys.argv[1:]
-entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+archive, file, level = sys.argv[1:]
+entry = zipfile.ZipInfo("bootstrap", (1980, 1, 1, 0, 0, 0))
 entry.external_attr, entry.create_system, entry.compress_type = 0o100755 << 16, 3, zipfile.ZIP_DEFLATED
 with zipfile.ZipFile(archive, "w") as packed, open(file, "rb") as read:
-    packed.writestr(entry, read.read(), compresslevel=9)
+    packed.writestr(entry, read.read(), compresslevel=int(level))
 END
 }
 
@@ -171,7 +174,7 @@ for arch in "${architectures[@]}"; do
         function="$(tr "[:upper:]" "[:lower:]" <<<"$name")"
         bootstrap="$target/lambda/$function/bootstrap"
         zip="$function-$arch-$(sum "$bootstrap" | cut -c1-16).zip"
-        pack "$work/functions/$zip" "$bootstrap" bootstrap
+        pack "$work/functions/$zip" "$bootstrap"
         # In the line of this architecture, "Ingest: not-uploaded" and so on.
         for template in "$work"/templates/*.yaml; do
             sed "/^    $arch: {Name/s|$name: [^,}]*|$name: lineage-proxy/$zip|" "$template" >"$work/next.yaml"

@@ -17,14 +17,13 @@
 #   -h          this help
 #
 # Code lies under the hash of its content, and the template names that hash: an update of the stack takes new code,
-# and what is there already is not uploaded again. Needs Rust, the AWS CLI, zip or Python, and cargo-lambda
-# (https://www.cargo-lambda.info, or: pip install cargo-lambda ziglang); with -u and -z only the AWS CLI, with rules also zip. FUNCTION_PROFILE names
-# another Cargo profile than `function`.
+# and what is there already is not uploaded again. What is built here is a release of one architecture (release.sh -f). Needs the AWS
+# CLI, to build what release.sh needs, and with rules zip or Python.
 set -euo pipefail
 here="$PWD"
 cd "$(dirname "$0")"
 
-usage() { sed -n '2,18s/^# \{0,1\}//p' sync_assets.sh; }
+usage() { sed -n '2,17s/^# \{0,1\}//p' sync_assets.sh; }
 fail() {
     echo "sync_assets.sh: $1" >&2
     exit "${2:-1}"
@@ -75,12 +74,6 @@ need() { command -v "$1" >/dev/null || fail "$1 is needed and not on the PATH"; 
 need aws
 # As release.sh copies this script into a release.
 if [ -z "$release" ] && [ -f SHA256SUMS ] && ! [ -d infra ]; then release="$PWD"; fi
-if ! $rules_only && [ -z "$release" ]; then
-    need cargo
-    command -v zip >/dev/null || command -v python3 >/dev/null || fail "zip or python3 is needed"
-    cargo lambda --version >/dev/null 2>&1 ||
-        fail "cargo-lambda is needed: https://www.cargo-lambda.info, or pip install cargo-lambda ziglang"
-fi
 
 target="${CARGO_TARGET_DIR:-$PWD/target}"
 if [ -z "$out" ] && [ -n "$release" ]; then out="$(dirname "$release")/templates-$bucket"; fi
@@ -116,14 +109,10 @@ unpack() {
 # The files of a folder by their paths in it, always in the same order; hidden ones are left out.
 files_in() { (cd "$1" && find -L . -name '.?*' -prune -o -type f -print | sed 's|^\./||' | LC_ALL=C sort); }
 
-# The hash of what a function is made of: its bootstrap and, if it has them, its rules.
+# The hash of what a function is made of: its bootstrap and its rules.
 hash_of_function() {
     local file
-    if [ -d "$1/rules" ]; then
-        files_in "$1" | while IFS= read -r file; do echo "$(hash_of "$1/$file") $file"; done | hash_of
-    else
-        hash_of "$1/bootstrap"
-    fi
+    files_in "$1" | while IFS= read -r file; do echo "$(hash_of "$1/$file") $file"; done | hash_of
 }
 
 # Packs the files in a folder with their modes; the same files make the same archive.
@@ -131,10 +120,8 @@ pack() {
     find "$1" -exec touch -t 198001010000 {} +
     if command -v zip >/dev/null; then
         (cd "$1" && files_in . | zip -q -X -@ "$2")
-    elif [ -d "$1/rules" ]; then
-        python3 -m zipfile -c "$2" "$1/bootstrap" "$1/rules"
     else
-        python3 -m zipfile -c "$2" "$1/bootstrap"
+        python3 -m zipfile -c "$2" "$1/bootstrap" "$1/rules"
     fi
 }
 
@@ -208,56 +195,31 @@ fi
 if [ -n "$release" ]; then
     verify
 else
-    echo "building for $arch (some minutes the first time)"
-    # What `cargo lambda build --release` would add; it adds nothing to a profile of ours. Graviton2; Lambda has AVX2.
-    case "$arch" in arm64) cpu=neoverse-n1 ;; x86-64) cpu=haswell ;; esac
-    case "${RUSTFLAGS:-}" in
-    *target-cpu*) ;;
-    *) export RUSTFLAGS="${RUSTFLAGS:+$RUSTFLAGS }-C target-cpu=$cpu" ;;
-    esac
-    cargo lambda build --profile "${FUNCTION_PROFILE:-function}" --locked "--$arch" -p functions --bin ingest --bin batch --bin check --bin source
+    ./release.sh -f -a "$arch" -o "$work/release" | sed '/^release /d'
+    release="$work/release"
 fi
-
-# The REST API of the main stack is published by deployments that have the hash of it in their names: another API is another deployment.
-publish_rest_api() {
-    local section
-    section="$(sed -n '/^  # -* endpoint: rest or private$/,/^  # -* endpoint: function URL$/p' "$1")"
-    grep -q '^  RestDeployment' <<<"$section" || fail "there is no REST API in openlineage-proxy.yaml"
-    sed "s/RestDeployment\([A-Z]\)/RestDeployment$(hash_of <<<"$section")\1/g" "$1" >"$work/next.yaml"
-    mv "$work/next.yaml" "$1"
-}
 
 mkdir -p "$out"
 # Of ingest and its target, of a further target, and of each kind of source.
 templates=(source-logs source-glue source-redshift source-flyte source-stream target openlineage-proxy)
-from="${release:+$release/templates}"
-from="${from:-infra}"
-for template in "${templates[@]}"; do cp "$from/$template.yaml" "$work/"; done
-publish_rest_api "$work/openlineage-proxy.yaml"
+for template in "${templates[@]}"; do cp "$release/templates/$template.yaml" "$work/"; done
 for name in Ingest Batch Check Source; do
     function="$(tr "[:upper:]" "[:lower:]" <<<"$name")"
-    mkdir "$work/$function"
-    if [ -n "$release" ] && { [ "$name" != Batch ] || [ -z "$rules" ]; }; then
-        # The archive itself, so that CodeSha256 of the function is its hash in SHA256SUMS.
-        archive="$(echo "$release/functions/$function-$arch"-*.zip)"
-        key="$prefix/$(basename "$archive")"
-    else
-        if [ -n "$release" ]; then
-            unpack "$(echo "$release/functions/$function-$arch"-*.zip)" "$work/$function"
-        else
-            cp "$target/lambda/$function/bootstrap" "$work/$function/bootstrap"
-        fi
-        if [ "$name" = Batch ] && [ -n "$rules" ]; then
-            while IFS= read -r file; do
-                mkdir -p "$work/batch/rules/$(dirname "$file")"
-                cp "$rules/$file" "$work/batch/rules/$file"
-            done <"$work/rules.txt"
-            find "$work/batch/rules" -type d -exec chmod 755 {} + -o -exec chmod 644 {} + # a function is another user
-        fi
-        chmod 755 "$work/$function/bootstrap"
-        key="$prefix/$function-$arch-$(hash_of_function "$work/$function").zip"
-        archive="$work/$function.zip"
-        pack "$work/$function" "$archive"
+    # The archive itself, so that CodeSha256 of the function is its hash in SHA256SUMS.
+    archive="$(echo "$release/functions/$function-$arch"-*.zip)"
+    key="$prefix/$(basename "$archive")"
+    if [ "$name" = Batch ] && [ -n "$rules" ]; then
+        mkdir "$work/batch"
+        unpack "$archive" "$work/batch"
+        while IFS= read -r file; do
+            mkdir -p "$work/batch/rules/$(dirname "$file")"
+            cp "$rules/$file" "$work/batch/rules/$file"
+        done <"$work/rules.txt"
+        find "$work/batch/rules" -type d -exec chmod 755 {} + -o -exec chmod 644 {} + # a function is another user
+        chmod 755 "$work/batch/bootstrap"
+        key="$prefix/batch-$arch-$(hash_of_function "$work/batch").zip"
+        archive="$work/batch.zip"
+        pack "$work/batch" "$archive"
     fi
     upload "$archive" "$key"
     # In the line of this architecture, "Ingest: not-uploaded" and so on.

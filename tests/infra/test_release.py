@@ -100,6 +100,14 @@ def test_it_is_uploaded_as_it_is_under_any_prefix(machine, arch):
     assert put(own) == keys
 
 
+def test_what_is_built_and_uploaded_at_once_is_a_release(machine):
+    built = put(machine.run(machine.folder / "checkout/sync_assets.sh", "-b", "assets", "-n", "-o", machine.folder / "out"))
+    named = machine.named("arm64")
+    assert built == put(machine.upload(machine.release("-a", "arm64"))) and named == machine.named("arm64")
+    machine.tool("cargo", '[ "$1" != lambda ] || exit 9')
+    refused(machine.run(machine.folder / "checkout/sync_assets.sh", "-b", "assets", "-n", "-o", machine.folder / "out"), "cargo-lambda is needed")
+
+
 def test_its_archives_are_uploaded_byte_for_byte(machine):
     """So that CodeSha256 of a function is the hash of its archive in SHA256SUMS."""
     release = machine.release("-a", "arm64")

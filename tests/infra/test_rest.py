@@ -79,8 +79,10 @@ def synced(tmp_path):
     for tool, does in (("cargo", bootstraps), ("aws", "echo '(404)' >&2; exit 1")):
         (tools / tool).write_text(f"#!/bin/sh\n{does}\n")
         (tools / tool).chmod(0o755)
-    shutil.copy(ROOT / "sync_assets.sh", tmp_path)
-    shutil.copytree(ROOT / "infra", tmp_path / "infra")
+    for file in ("sync_assets.sh", "release.sh", "Cargo.toml"):
+        shutil.copy(ROOT / file, tmp_path)
+    for folder in ("infra", "examples/terraform", "examples/cdk"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
 
     def sync(change=lambda text: text, region="eu-west-1", output=False):
         path = tmp_path / "infra" / LINEAGE_PROXY

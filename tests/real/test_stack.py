@@ -64,7 +64,7 @@ def test_new_code_and_a_changed_parameter_take_effect_in_place(stack, tmp_path):
     before = stack.functions.get_function_configuration(FunctionName=stack.outputs["IngestFunction"])
     # Code that differs by a byte, as the script sees it.
     cargo = tmp_path / "cargo"
-    cargo.write_text('#!/bin/sh\nset -e\nPATH="${PATH#*:}"\ncargo "$@"\n[ "$1 $2" = "lambda --version" ] || printf x >>"${CARGO_TARGET_DIR:-target}/lambda/ingest/bootstrap"\n')
+    cargo.write_text('#!/bin/sh\nset -e\nPATH="${PATH#*:}"\ncargo "$@"\n[ "$1 $2" != "lambda build" ] || printf x >>"${CARGO_TARGET_DIR:-target}/lambda/ingest/bootstrap"\n')
     cargo.chmod(0o755)
     done = [done for done, _ in stack.cloud.sync(path=tmp_path, out=tmp_path)]
     assert sorted(done) == ["unchanged"] * 9 + ["uploaded"] * 2  # ingest, and the template that has it

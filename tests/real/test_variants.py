@@ -8,9 +8,25 @@ import time
 import urllib.request
 
 from parts import PATIENCE, event, eventually, post
-from stack import ACCOUNT, REGION, large, name
+from stack import ACCOUNT, BUCKET, REGION, large, name
 
 ANYONE = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]}
+
+
+def test_a_release_is_deployed_by_its_own_script_without_rust(deploy, cloud, tmp_path):
+    release, templates = tmp_path / "release", tmp_path / "templates"
+    cloud.run("./release.sh", "-f", "-a", "x86-64", "-o", release)  # what is built is there: nothing is compiled
+    cargo = tmp_path / "cargo"
+    cargo.write_text("#!/bin/sh\nexit 9\n")
+    cargo.chmod(0o755)
+    uploaded = cloud.run(release / "sync_assets.sh", "-b", BUCKET, "-a", "x86-64", "-x", "released", "-o", templates, path=tmp_path)
+    assert uploaded.count(f"uploaded   s3://{BUCKET}/released/") == 11
+    stack = deploy("released", out=templates)
+    assert stack.post(event(job := name()))[0] == 200
+    stack.arrived(job)
+    sums = {base64.b64encode(bytes.fromhex(digest)).decode() for digest, _ in (line.split() for line in (release / "SHA256SUMS").read_text().splitlines())}
+    for function in ("Ingest", "Batch"):
+        assert stack.functions.get_function_configuration(FunctionName=stack.outputs[f"{function}Function"])["CodeSha256"] in sums
 
 
 def test_in_order_of_runs(deploy):
