@@ -1,14 +1,16 @@
 """The emulator of AWS, over TLS, with what it has wrong put right. Run by the Python of its own environment.
 
-IAM has no action sqs:SendMessageBatch, sns:PublishBatch and the like: batches are allowed by the action of the single message. What
-a template takes from a parameter of type Number is a number. A template reserves concurrency, has alarms on metric math, and puts a
-web ACL in front of an API. And saved queries of logs, which it does not know, are created with an id, and that is all. Certificates are
-written into the folder that is the
-argument: `ca.pem` is what clients trust.
+IAM has no action sqs:SendMessageBatch, sns:PublishBatch and the like: batches are allowed by the action of the single message. A batch
+keeps the system attributes of its messages. What a template takes from a parameter of type Number is a number. A template reserves concurrency, has alarms on metric math, and puts a
+web ACL in front of an API. And saved queries of logs, which it does not know, are created with an id, and that is all. What IAM allows
+is written into `allowed.jsonl`: role, `Sid` of the statement and action, once each. Certificates are written into the folder that is the
+argument, too: `ca.pem` is what clients trust.
 """
 
+import contextvars
 import datetime
 import ipaddress
+import json
 import os
 import pathlib
 import sys
@@ -59,6 +61,44 @@ def as_single(find):
         return SINGLE.get(action, action)
 
     return found
+
+
+def with_system_attributes(sqs):
+    """`AWSTraceHeader` of each entry of a batch, as that of a single message
+    (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatchRequestEntry.html).
+    """
+    send, send_batch, entries = sqs._act_send_message, sqs._act_send_message_batch, contextvars.ContextVar("entries")
+
+    def sent(data, url):
+        # The batch sends its entries one by one, in order, and each as a message without these.
+        entry = next(entries.get(iter(())), {})
+        return send({"MessageSystemAttributes": entry.get("MessageSystemAttributes"), **data}, url)
+
+    def sent_batch(data, url):
+        batch = entries.set(iter(data.get("Entries", [])))
+        try:
+            return send_batch(data, url)
+        finally:
+            entries.reset(batch)
+
+    return sent, sent_batch
+
+
+def with_record(evaluate, file):
+    """Writes down by which statements of roles IAM has allowed actions, before they are done."""
+    seen = set()
+
+    def evaluated(context, *policies):
+        result = evaluate(context, *policies)
+        role = context.principal_arn.partition(":assumed-role/")[2].partition("/")[0]
+        line = json.dumps([role, result.matched_sid, context.action])
+        if role and result.decision == "Allow" and line not in seen:
+            seen.add(line)
+            with open(file, "a") as record:
+                record.write(line + "\n")
+        return result
+
+    return evaluated
 
 
 def with_numbers(provision):
@@ -112,18 +152,21 @@ def web_acl_association():
     return {"create": associate, "update": update, "delete": lambda physical_id, properties: waf._disassociate_web_acl(properties)}
 
 
-def put_right():
-    from ministack.core import iam_actions
+def put_right(folder):
+    from ministack.core import iam_actions, iam_evaluator
+    from ministack.services import sqs
     from ministack.services.cloudformation import provisioners
 
     for name in ("_action_from_query", "_action_from_target"):
         setattr(iam_actions, name, as_single(getattr(iam_actions, name)))
+    iam_evaluator.evaluate = with_record(iam_evaluator.evaluate, folder / "allowed.jsonl")
     handlers = provisioners._RESOURCE_HANDLERS[MAPPING]
     provisioners._lambda_esm_create = with_numbers(provisioners._lambda_esm_create)
     provisioners._RESOURCE_HANDLERS["AWS::Logs::QueryDefinition"] = QUERY
     handlers.update(create=provisioners._lambda_esm_create, update=with_numbers(handlers["update"]))
     provisioners._cw_metric_alarm_record = with_metric_math(provisioners._cw_metric_alarm_record)
     provisioners._RESOURCE_HANDLERS["AWS::WAFv2::WebACLAssociation"] = web_acl_association()
+    sqs._act_send_message, sqs._HANDLERS["SendMessageBatch"] = with_system_attributes(sqs)
     functions = provisioners._RESOURCE_HANDLERS["AWS::Lambda::Function"]
     functions.update({step: with_concurrency(functions[step]) for step in ("create", "update")})
 
@@ -134,7 +177,7 @@ if __name__ == "__main__":
         certificates(folder)
         os.environ |= {"MINISTACK_SSL_CERT": str(folder / "cert.pem"), "MINISTACK_SSL_KEY": str(folder / "key.pem")}
     del sys.argv[1:]
-    put_right()
+    put_right(folder)
     from ministack.app import main
 
     main()

@@ -210,6 +210,16 @@ def test_the_order_is_switched_back_and_forth(deploy):
         stack.arrived(job)
 
 
+def traced(stack, **headers):
+    """The trace of an event with a wrong time: as ingest logs it, which repairs the event, and as the batch function does with the outcome."""
+    assert stack.post(event(job := name(), run=time.time_ns() % 10**9, eventTime="2026-11-20T10:00:00"), **headers)[0] == 200
+    stack.arrived(job)
+    lines = lambda function, message: [fields for text in stack.log_lines(function) if job in text and (fields := json.loads(text)["fields"])["message"] == message]
+    [repaired] = eventually(lambda: lines("Ingest", "event repaired"), f"ingest logs {job}")
+    [delivered] = eventually(lambda: lines("Batch", "event delivered"), f"batch logs {job}")
+    return repaired["trace_id"], delivered["trace_id"]
+
+
 def test_in_a_vpc_traced_below_a_path_with_a_topic_of_the_team(deploy, cloud):
     """What the emulator keeps of it. Its functions run on this machine, and its stacks give them no VpcConfig: tests/infra looks at that."""
     ec2, sns = cloud.client("ec2"), cloud.client("sns")
@@ -223,8 +233,17 @@ def test_in_a_vpc_traced_below_a_path_with_a_topic_of_the_team(deploy, cloud):
     stack.arrived(job)
     batch, ingest = (stack.functions.get_function_configuration(FunctionName=stack.outputs[f"{function}Function"]) for function in ("Batch", "Ingest"))
     assert batch["TracingConfig"] == ingest["TracingConfig"] == {"Mode": "Active"}
+    # X-Ray begins a trace with the invocation of ingest, and `AWSTraceHeader` takes it to that of the batch function.
+    [first], [second] = set(traced(stack)), set(traced(stack))
+    assert re.fullmatch("1-[0-9a-f]{8}-[0-9a-f]{24}", first) and first != second
     assert all(":role/lineage/in-vpc-" in function["Role"] for function in (batch, ingest))
     pages = cloud.client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix="in-vpc-")
     alarms = [alarm for page in pages for alarm in page["MetricAlarms"]]
     assert len(alarms) > 10 and all(alarm["AlarmActions"] == alarm["OKActions"] == [topic] for alarm in alarms)
     assert stack.outputs["BatchLogGroup"].startswith("/aws/lambda/in-vpc-batch-")
+
+    # Without X-Ray it is that of the client, in either form.
+    stack = deploy("in-vpc", Tracing="off")
+    cloud.stand_in.set(posts_denied=False)
+    assert set(traced(stack, **{"X-Amzn-Trace-Id": "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"})) == {"1-5759e988-bd862e3fe1be46a994272793"}
+    assert set(traced(stack, traceparent="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")) == {"1-4bf92f35-77b34da6a3ce929d0e0e4736"}
