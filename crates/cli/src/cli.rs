@@ -16,7 +16,6 @@ mod replay;
 mod send;
 mod serve;
 mod stack;
-mod state_file;
 mod table;
 mod transform;
 mod validate;

@@ -12,6 +12,7 @@
 //! Does not know about events: the embedded queue and the store bring their tables.
 
 mod claim;
+mod durable;
 mod failure;
 mod files;
 mod identity;
@@ -43,6 +44,7 @@ use request::{Request, WriteError};
 use writer::Writer;
 
 pub use claim::{Claim, ClaimError};
+pub use durable::{replace_file, sync_folder_of};
 pub use failure::Failure;
 pub use identity::{Displacement, Identity};
 pub use lock::{FileLock, LockError};

@@ -14,7 +14,7 @@ use rustix::fs::Access;
 const OTHERS: u32 = 0o077;
 
 const FOLDER: u32 = 0o700;
-const FILE: u32 = 0o600;
+pub(crate) const FILE: u32 = 0o600;
 
 /// Creates a data folder and the missing folders above it. Their entries are synced too: a folder that a power cut undoes
 /// takes with it what was synced in it.

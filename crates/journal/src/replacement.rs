@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 
 use crate::files::beside;
 use crate::rows::{self, CopiedRows, OldState};
-use crate::{Schema, create_file, losses};
+use crate::{Schema, create_file, durable, losses};
 
 /// A file that is being filled. Worthless if its writer was interrupted.
 const PARTIAL: &str = ".partial";
@@ -133,11 +133,7 @@ fn free_name(path: &Path, reason: &str) -> PathBuf {
 
 /// Renames a file, and syncs its folder.
 fn rename(from: &Path, to: &Path) -> rusqlite::Result<()> {
-    fs::rename(from, to).map_err(io_error)?;
-    let folder = to.parent().filter(|it| !it.as_os_str().is_empty());
-    fs::File::open(folder.unwrap_or(Path::new(".")))
-        .and_then(|folder| folder.sync_all())
-        .map_err(io_error)
+    durable::rename(from, to).map_err(io_error)
 }
 
 /// Removes a file that was left behind, and the files that SQLite keeps next to it.

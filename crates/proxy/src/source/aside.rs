@@ -1,9 +1,8 @@
 //! Where an event goes that cannot be validated because of a bug: a file, so that its source goes on and nothing is lost.
 //! Called by `sender.rs`.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 /// The most files in the folder. More are not single events that meet a bug: their source waits, which shows.
@@ -39,14 +38,7 @@ impl Aside {
             let error = format!("{} has {MAX_FILES} files", folder.display());
             return Err(io::Error::new(ErrorKind::QuotaExceeded, error));
         }
-        let new = path.with_extension("new");
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        let mut file = options.open(&new)?;
-        file.write_all(event)?;
-        file.sync_all()?;
-        fs::rename(&new, &path)?;
-        File::open(folder)?.sync_all()?;
+        journal::replace_file(&path, event)?;
         Ok(path)
     }
 }

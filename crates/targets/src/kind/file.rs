@@ -14,7 +14,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use journal::{Displacement, Identity, check_creatable, check_writable};
+use journal::{Displacement, Identity, check_creatable, check_writable, sync_folder_of};
 use openlineage::Event;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -325,7 +325,7 @@ fn append(path: &Path) -> io::Result<Open> {
         end_line(&mut file)?;
     }
     // Through a link: the name is in the folder that the link leads to.
-    sync_folder(&fs::canonicalize(path)?)?;
+    sync_folder_of(&fs::canonicalize(path)?)?;
     let identity = Identity::of(&file)?;
     Ok(Open { file, identity })
 }
@@ -355,11 +355,6 @@ fn end_line(file: &mut fs::File) -> io::Result<()> {
         file.set_len(length - line.len() as u64)?;
     }
     file.sync_data()
-}
-
-/// Syncs the folder of a file: a new name outlasts a loss of power only then.
-fn sync_folder(path: &Path) -> io::Result<()> {
-    fs::File::open(folder(path))?.sync_all()
 }
 
 fn folder(path: &Path) -> &Path {

@@ -9,8 +9,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sources::Identity;
 
-use super::super::state_file;
-
 /// The largest file that is one of ours, in bytes: a cursor holds the names of what is in progress.
 const MAX_SIZE: u64 = 64 << 20;
 
@@ -88,7 +86,7 @@ impl State {
             extraction: self.extraction.clone(),
             cursor: cursor.clone(),
         })?;
-        state_file::replace(&self.path, &text).map_err(|error| {
+        journal::replace_file(&self.path, &text).map_err(|error| {
             Errors::general(format!("--state {}: {error}", self.path.display()))
         })?;
         self.cursor = Some(cursor.clone());

@@ -12,7 +12,6 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::super::state_file;
 use super::origin::Position;
 
 /// What a replay is: one that differs in any of these does not resume another.
@@ -180,7 +179,7 @@ impl State {
 
     /// Replaces the file durably.
     pub(super) fn write(&self, path: &Path) -> io::Result<()> {
-        state_file::replace(path, &serde_json::to_vec(self)?)
+        journal::replace_file(path, &serde_json::to_vec(self)?)
     }
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::{FileConfig, folder, sync_folder};
+use super::{FileConfig, folder};
 
 /// Renames the file, which has reached its size, and removes the oldest of those that were renamed before.
 pub(super) fn rotate(config: &FileConfig) -> io::Result<()> {
@@ -22,7 +22,7 @@ pub(super) fn rotate(config: &FileConfig) -> io::Result<()> {
     name.push(format!(".{now}"));
     fs::rename(&config.path, name)?;
     // Before a new one is created: after a loss of power the new one alone could exist.
-    sync_folder(&config.path)?;
+    journal::sync_folder_of(&config.path)?;
     if config.keep > 0 {
         let mut old = rotated(&config.path)?;
         old.sort();

@@ -6,8 +6,9 @@
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{BufWriter, ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use journal::sync_folder_of;
 use proxy::config::Errors;
 
 /// A file that is written.
@@ -93,7 +94,7 @@ impl NewFile {
         let renamed = self
             .write_durably()
             .and_then(|()| fs::rename(&self.new, &self.path))
-            .and_then(|()| sync_folder(&self.path));
+            .and_then(|()| sync_folder_of(&self.path));
         renamed.map_err(|error| self.failed(&error))
     }
 
@@ -109,7 +110,7 @@ impl NewFile {
     fn write_durably(&mut self) -> std::io::Result<()> {
         self.file.flush()?;
         self.file.get_ref().sync_all()?;
-        sync_folder(&self.new)
+        sync_folder_of(&self.new)
     }
 
     fn failed(&self, error: &std::io::Error) -> Errors {
@@ -126,14 +127,10 @@ fn is_same(input: &str, file: &Metadata) -> bool {
     fs::metadata(input).is_ok_and(|input| (input.dev(), input.ino()) == (file.dev(), file.ino()))
 }
 
-/// Makes the names in the folder of a file durable.
-fn sync_folder(file: &Path) -> std::io::Result<()> {
-    let folder = file.parent().filter(|it| !it.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn refusal(path: &Path, inputs: &[String], is_queue: bool) -> String {
