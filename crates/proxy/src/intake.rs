@@ -18,7 +18,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tracing::{debug, info};
 use uuid::Uuid;
 
-use crate::queue::{Ledger, Message, Queue, SendError, Sent, Trace, now};
+use crate::queue::{Ledger, Message, Queue, SendError, SendOutcome, Trace, now};
 use crate::telemetry::metric::Metric;
 use crate::telemetry::text::{NAME, shown};
 
@@ -186,11 +186,11 @@ impl Intake {
             .map(|answer| {
                 let (Candidate { id, valid, .. }, sent) = answer?;
                 let is_known = match sent {
-                    Sent::Queued => {
+                    SendOutcome::Queued => {
                         record_accepted(&id, &valid, origin);
                         false
                     }
-                    Sent::Known => {
+                    SendOutcome::Known => {
                         debug!(id, origin = origin.name(), "event was accepted before");
                         Metric::AcceptedBefore.add([], 1);
                         true
@@ -264,8 +264,8 @@ fn messages(
 /// event without an answer of the queue is not accepted.
 fn resolve(
     candidates: Vec<Result<Candidate, RejectedEvent>>,
-    sent: Vec<Result<Sent, SendError>>,
-) -> Vec<Result<(Candidate, Sent), RejectedEvent>> {
+    sent: Vec<Result<SendOutcome, SendError>>,
+) -> Vec<Result<(Candidate, SendOutcome), RejectedEvent>> {
     let mut sent = sent.into_iter();
     let resolve = |candidate: Result<Candidate, RejectedEvent>| {
         let candidate = candidate?;

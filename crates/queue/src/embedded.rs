@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     BatchSize, Consumer, ConsumerStart, ConsumerStatus, DeadLetter, Depth, Log, LogOptions,
-    Message, OwnerTarget, QueueError, Record, Retention, SendError, Sent, Settlement, Status,
+    Message, OwnerTarget, QueueError, Record, Retention, SendError, SendOutcome, Settlement,
+    Status,
 };
 
 /// A queue on disk. Cheap to clone.
@@ -115,7 +116,7 @@ impl Embedded {
         self.log.enforce_retention(stop).await;
     }
 
-    pub(super) async fn send(&self, messages: Vec<Message>) -> Vec<Result<Sent, SendError>> {
+    pub(super) async fn send(&self, messages: Vec<Message>) -> Vec<Result<SendOutcome, SendError>> {
         self.log.append(messages).await
     }
 

@@ -97,7 +97,7 @@ pub type BodyHash = [u8; 32];
 
 /// What became of a message that was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sent {
+pub enum SendOutcome {
     /// It is durably in the queue.
     Queued,
     /// The queue took an event of this identity before, and did not take it again.
@@ -271,12 +271,13 @@ impl From<Event> for SharedEvent {
 
 impl Queue {
     /// Sends messages; one result each, in order. `Ok` means durable.
-    pub async fn send(&self, messages: Vec<Message>) -> Vec<Result<Sent, SendError>> {
+    pub async fn send(&self, messages: Vec<Message>) -> Vec<Result<SendOutcome, SendError>> {
         match self {
             Queue::Embedded(queue) => queue.send(messages).await,
             Queue::Sqs(queue) => {
                 let sent = queue.send(messages).await.into_iter();
-                sent.map(|sent| sent.map(|()| Sent::Queued)).collect()
+                sent.map(|sent| sent.map(|()| SendOutcome::Queued))
+                    .collect()
             }
             Queue::Memory(_) => {
                 let why = SendError::Unavailable("events are pushed".to_owned());

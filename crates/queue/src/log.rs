@@ -71,7 +71,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::free_space::{RESERVE, SpaceForEvents};
-use crate::{FailureLog, Message, QueueError, SendError, Sent, identities, now};
+use crate::{FailureLog, Message, QueueError, SendError, SendOutcome, identities, now};
 use appends::Appends;
 use consumers::ConsumerState;
 use recent::{RecentEvent, RecentEvents};
@@ -186,7 +186,7 @@ impl Log {
 
     /// Appends messages in one transaction; all of them or none. `Ok` means durable for every consumer. One whose identity
     /// was appended before is known, and not appended again.
-    pub async fn append(&self, messages: Vec<Message>) -> Vec<Result<Sent, SendError>> {
+    pub async fn append(&self, messages: Vec<Message>) -> Vec<Result<SendOutcome, SendError>> {
         let count = messages.len();
         if count == 0 {
             return Vec::new();
@@ -211,7 +211,7 @@ impl Log {
                 if let Some(identity) = m.identity
                     && !identities::take(connection, identity, appended_at)?
                 {
-                    sent.push(Sent::Known);
+                    sent.push(SendOutcome::Known);
                     continue;
                 }
                 insert.execute(params![m.id, m.body, m.received_at, appended_at])?;
@@ -222,7 +222,7 @@ impl Log {
                     event: m.event,
                 };
                 inserted.push((connection.last_insert_rowid(), recent));
-                sent.push(Sent::Queued);
+                sent.push(SendOutcome::Queued);
             }
             Ok(Insertion::Done(sent, inserted))
         };
@@ -241,7 +241,10 @@ impl Log {
             Ok(sent) => sent,
             Err(why) => return vec![Err(SendError::Unavailable(why)); count],
         };
-        let queued = sent.iter().filter(|sent| **sent == Sent::Queued).count();
+        let queued = sent
+            .iter()
+            .filter(|sent| **sent == SendOutcome::Queued)
+            .count();
         if queued > 0 {
             self.appended
                 .send_modify(|appended| *appended += queued as u64);
@@ -309,7 +312,7 @@ impl Log {
 /// What became of messages that were to be inserted.
 enum Insertion {
     /// With the events that were not known, each with its number.
-    Done(Vec<Sent>, Vec<(i64, RecentEvent)>),
+    Done(Vec<SendOutcome>, Vec<(i64, RecentEvent)>),
     /// The free space on the disk is kept for settling.
     NoSpace,
     /// Their sender was answered that they are not in the log.

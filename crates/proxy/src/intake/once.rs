@@ -8,14 +8,14 @@ use std::collections::{HashMap, HashSet};
 use tracing::warn;
 use uuid::Uuid;
 
-use crate::queue::{Ledger, Message, Queue, SendError, Sent};
+use crate::queue::{Ledger, Message, Queue, SendError, SendOutcome};
 
 /// Sends messages; one result each, in order. Those whose identity the ledger knows, or that come twice, are not sent.
 pub(super) async fn send_once(
     queue: &Queue,
     ledger: &Ledger,
     messages: Vec<Message>,
-) -> Vec<Result<Sent, SendError>> {
+) -> Vec<Result<SendOutcome, SendError>> {
     let identities: Vec<Uuid> = messages.iter().filter_map(|it| it.identity).collect();
     if identities.is_empty() {
         return queue.send(messages).await;
@@ -55,7 +55,7 @@ enum Place {
 }
 
 impl Place {
-    fn answer(self, sent: &[Result<Sent, SendError>]) -> Result<Sent, SendError> {
+    fn answer(self, sent: &[Result<SendOutcome, SendError>]) -> Result<SendOutcome, SendError> {
         let of = |number: usize| {
             let unanswered =
                 || SendError::Unavailable("the queue did not confirm the event".to_owned());
@@ -64,9 +64,9 @@ impl Place {
                 .unwrap_or_else(|| Err(unanswered()))
         };
         match self {
-            Place::Known => Ok(Sent::Known),
+            Place::Known => Ok(SendOutcome::Known),
             Place::Sent(number) => of(number),
-            Place::WithTwin(number) => of(number).map(|_| Sent::Known),
+            Place::WithTwin(number) => of(number).map(|_| SendOutcome::Known),
         }
     }
 }
@@ -125,7 +125,7 @@ mod tests {
             let (places, new) = sort_out(messages, &remembered);
             let answer = |fails: &bool| match fails {
                 true => Err(SendError::Unavailable("full".to_owned())),
-                false => Ok(Sent::Queued),
+                false => Ok(SendOutcome::Queued),
             };
             let sent: Vec<_> = failing.iter().take(new.len()).map(answer).collect();
             let mut failed = HashSet::new();
@@ -143,7 +143,7 @@ mod tests {
             let mut queued = 0;
             for (number, place) in numbers.iter().zip(&places) {
                 let answer = place.answer(&sent);
-                queued += usize::from(matches!(answer, Ok(Sent::Queued)));
+                queued += usize::from(matches!(answer, Ok(SendOutcome::Queued)));
                 if let Some(identity) = number.map(Uuid::from_u128) {
                     prop_assert_eq!(answer.is_err(), failed.contains(&identity));
                 }
@@ -167,7 +167,10 @@ mod tests {
         let (queue, _) = crate::queue::Memory::new(limits, std::time::Duration::ZERO);
         let queue = Queue::Memory(queue);
         let sent = send_once(&queue, &ledger, vec![message(Some(1)), message(Some(2))]).await;
-        assert!(matches!(sent[..], [Ok(Sent::Known), Err(_)]), "{sent:?}");
+        assert!(
+            matches!(sent[..], [Ok(SendOutcome::Known), Err(_)]),
+            "{sent:?}"
+        );
         assert!(
             ledger
                 .known(vec![Uuid::from_u128(2)])

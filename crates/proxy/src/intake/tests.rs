@@ -102,7 +102,7 @@ proptest! {
         let events = kinds.iter().enumerate().map(event).collect();
         let candidates = validate_all(events, Level::Repair, validate::validate);
         let answer = |kind: &u8| match kind {
-            0 => Ok(Sent::Queued),
+            0 => Ok(SendOutcome::Queued),
             1 => Err(SendError::TooLarge { limit: 7 }),
             _ => Err(SendError::Unavailable("full".to_owned())),
         };

@@ -186,11 +186,11 @@ impl Bench {
         assert_eq!(sent.len(), numbers.len());
         for ((number, id), sent) in numbers.iter().zip(ids).zip(sent) {
             let expected = match self.identities.insert(*number) {
-                true => Sent::Queued,
-                false => Sent::Known,
+                true => SendOutcome::Queued,
+                false => SendOutcome::Known,
             };
             assert_eq!(sent.unwrap(), expected, "identity {number}");
-            if expected == Sent::Queued {
+            if expected == SendOutcome::Queued {
                 for subject in self.subjects.iter_mut().filter(|it| it.is_served) {
                     subject.model.insert(id.clone(), (State::Visible, 0));
                 }

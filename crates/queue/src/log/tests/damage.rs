@@ -298,11 +298,11 @@ async fn an_event_that_was_lost_may_be_appended_again_and_no_other_is_kept_out()
         overwrite(folder.path(), table, is_root);
         let log = log_with(folder.path(), KEEP).await;
         let sent = log.append(vec![last.clone()]).await;
-        assert_eq!(*sent[0].as_ref().unwrap(), Sent::Queued, "{table}");
+        assert_eq!(*sent[0].as_ref().unwrap(), SendOutcome::Queued, "{table}");
         end(log).await;
         let log = log_with(folder.path(), KEEP).await;
         let sent = log.append(vec![last]).await;
-        assert_eq!(*sent[0].as_ref().unwrap(), Sent::Known, "{table}");
+        assert_eq!(*sent[0].as_ref().unwrap(), SendOutcome::Known, "{table}");
     }
 }
 
@@ -313,7 +313,7 @@ async fn identities_survive_damage_to_other_tables() {
     overwrite(folder.path(), "cursors", true);
     let log = log_with(folder.path(), KEEP).await;
     let sent = log.append(vec![last]).await;
-    assert_eq!(*sent[0].as_ref().unwrap(), Sent::Known);
+    assert_eq!(*sent[0].as_ref().unwrap(), SendOutcome::Known);
 }
 
 #[tokio::test]
