@@ -27,7 +27,7 @@ use tracing::warn;
 use proxy::config::{Config, Layers, Role, SourceConfig};
 use proxy::intake::{CpuPool, Intake, MemoryBudget};
 use proxy::queue::Ledger;
-use proxy::source::{Sender, Sent, SourceLook, report};
+use proxy::source::{SendReport, Sender, SourceLook, report};
 use proxy::{telemetry, topology};
 
 use crate::{batch, bootstrap, metrics};
@@ -236,7 +236,7 @@ impl SourceFunction {
 
     /// Reports what could not be read, and sends the events. What was begun until the end of the time is waited for: an event
     /// that was sent and not remembered would be sent again.
-    async fn take(&self, found: Extraction, until: Instant) -> Sent {
+    async fn take(&self, found: Extraction, until: Instant) -> SendReport {
         report(self.sender.name(), &found.findings);
         let sent = self.sender.send_before(found.events, until).await;
         sent.tally.count(self.sender.name());

@@ -28,7 +28,7 @@ use crate::queue::Ledger;
 use crate::telemetry::metric::Metric;
 
 pub use report::report;
-pub use sender::{Sender, Sent, Tally};
+pub use sender::{SendReport, Sender, Tally};
 
 use pace::Pace;
 

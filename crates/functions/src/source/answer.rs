@@ -5,7 +5,7 @@
 //! <https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html>,
 //! <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html> (SNS).
 
-use proxy::source::{Sent, Tally};
+use proxy::source::{SendReport, Tally};
 use serde_json::{Value, json};
 use sources::streams::RecordSource;
 use uuid::Uuid;
@@ -44,7 +44,7 @@ pub(super) struct ReadMessage {
 pub(super) fn to_records(
     service: RecordSource,
     messages: &[ReadMessage],
-    sent: &Sent,
+    sent: &SendReport,
 ) -> Result<Value, Failed> {
     let is_left = |message: &&ReadMessage| {
         message.read == Read::Later || message.events.iter().any(|id| sent.left.contains(id))
@@ -75,7 +75,7 @@ pub(super) fn to_records(
 /// # Errors
 ///
 /// Some are not. Lambda makes the invocation again, and then keeps it where its failures go.
-pub(super) fn whole(sent: &Sent) -> Result<(), Failed> {
+pub(super) fn whole(sent: &SendReport) -> Result<(), Failed> {
     match sent.tally {
         Tally { unkept: 1.., .. } => Err(Failed(
             "an event cannot be validated because of a bug".to_owned(),
@@ -116,8 +116,8 @@ mod tests {
     }
 
     /// What the queue has of these messages: `BUG` cannot be validated, and for `UNSENT` there was no time.
-    fn sent(messages: &[ReadMessage]) -> Sent {
-        let mut sent = Sent::default();
+    fn sent(messages: &[ReadMessage]) -> SendReport {
+        let mut sent = SendReport::default();
         for id in messages.iter().flat_map(|message| &message.events) {
             match *id {
                 BUG => sent.tally.unkept += 1,

@@ -69,7 +69,7 @@ pub struct Tally {
 
 /// What became of events, and which of them are neither in the queue nor done with.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Sent {
+pub struct SendReport {
     /// How many.
     pub tally: Tally,
     /// The identities of those that are unkept or unsent.
@@ -124,9 +124,9 @@ impl Sender {
 
     /// Sends events in their order, and begins no group after `deadline`. A group that was begun has its answer when this
     /// returns; the rest is unsent.
-    pub async fn send_before(&self, events: Vec<FoundEvent>, deadline: Instant) -> Sent {
+    pub async fn send_before(&self, events: Vec<FoundEvent>, deadline: Instant) -> SendReport {
         if Instant::now() >= deadline {
-            let mut sent = Sent::default();
+            let mut sent = SendReport::default();
             sent.leave(events.into_iter().map(|event| event.identity.uuid()));
             return sent;
         }
@@ -139,8 +139,8 @@ impl Sender {
         &self,
         events: Vec<FoundEvent>,
         stop: &CancellationToken,
-    ) -> Sent {
-        let mut sent = Sent::default();
+    ) -> SendReport {
+        let mut sent = SendReport::default();
         let mut rest = events.into_iter().peekable();
         while rest.peek().is_some() {
             let mut group = Vec::new();
@@ -170,7 +170,7 @@ impl Sender {
         &self,
         mut group: Vec<RawEvent>,
         stop: &CancellationToken,
-        sent: &mut Sent,
+        sent: &mut SendReport,
     ) {
         let tally = &mut sent.tally;
         let (mut pause, mut attempt) = (FIRST_PAUSE, 0);
@@ -282,7 +282,7 @@ enum Place {
     Again,
 }
 
-impl Sent {
+impl SendReport {
     /// Counts events as unsent.
     fn leave(&mut self, events: impl Iterator<Item = Uuid>) {
         for identity in events {
@@ -461,7 +461,7 @@ mod tests {
         // A function has no disk: its caller is told which event it is.
         let later = Instant::now() + Duration::from_secs(60);
         let sent = sender.send_before(vec![valid(7), valid(8)], later).await;
-        let Sent { tally, left } = sent;
+        let SendReport { tally, left } = sent;
         assert_eq!((tally.known, tally.set_aside, tally.unkept), (1, 0, 1));
         assert_eq!(left, HashSet::from([valid(7).identity.uuid()]));
     }

@@ -19,7 +19,7 @@ use super::event::Trace;
 use super::parts::at;
 
 /// What sending has found.
-pub(super) struct Sent {
+pub(super) struct SentEvent {
     /// The id of the event, if it was accepted.
     pub(super) id: Option<String>,
     pub(super) steps: Vec<Step>,
@@ -35,7 +35,7 @@ struct Answer {
 /// clients cannot do.
 ///
 /// First with gzip, as Python and Java clients compress: what arrives whole is followed, and otherwise it is sent again without.
-pub(super) async fn send(trace: &Trace<'_>, run: &str) -> anyhow::Result<Sent> {
+pub(super) async fn send(trace: &Trace<'_>, run: &str) -> anyhow::Result<SentEvent> {
     let event = marked_event(run)?;
     if trace.ingest.optional("Auth") == Some("iam") {
         return queue(trace, run, &event).await;
@@ -78,7 +78,7 @@ pub(super) async fn send(trace: &Trace<'_>, run: &str) -> anyhow::Result<Sent> {
             );
         }
     }
-    Ok(Sent { id, steps })
+    Ok(SentEvent { id, steps })
 }
 
 async fn answer(request: RequestBuilder) -> Result<Answer, String> {
@@ -167,8 +167,8 @@ fn judged_twice(status: u16) -> Step {
     }
 }
 
-async fn queue(trace: &Trace<'_>, run: &str, event: &str) -> anyhow::Result<Sent> {
-    let of = |id: Option<String>, step: Step| Sent {
+async fn queue(trace: &Trace<'_>, run: &str, event: &str) -> anyhow::Result<SentEvent> {
+    let of = |id: Option<String>, step: Step| SentEvent {
         id,
         steps: vec![step],
     };
