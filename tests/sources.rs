@@ -118,8 +118,8 @@ async fn runs_are(serve: &Serve, expected: impl IntoIterator<Item = u32>) {
     assert_eq!(until(enough).await, expected);
 }
 
-/// Waits until a source has looked that often with success since now.
-async fn looks(serve: &Serve, source: &str) {
+/// Waits until a source has polled that often with success since now.
+async fn polls(serve: &Serve, source: &str) {
     let metric =
         format!("lineage_proxy_source_last_success_timestamp_seconds{{source=\"{source}\"}}");
     let read = async || {
@@ -138,7 +138,7 @@ async fn what_a_log_group_holds_is_queued_once_also_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let first = serve(&folder, &service, &["etl"]);
     runs_are(&first, 0..20).await;
-    looks(&first, "etl").await;
+    polls(&first, "etl").await;
     let accepted = "lineage_proxy_source_events_total{source=\"etl\",result=\"accepted\"}";
     assert_eq!(first.counter(accepted).await, 20);
     assert_eq!(first.terminate(), Some(0));
@@ -147,7 +147,7 @@ async fn what_a_log_group_holds_is_queued_once_also_after_a_restart() {
     });
     let second = serve(&folder, &service, &["etl"]);
     runs_are(&second, 0..25).await;
-    looks(&second, "etl").await;
+    polls(&second, "etl").await;
     runs_are(&second, 0..25).await;
 }
 
@@ -164,7 +164,7 @@ async fn a_process_that_is_killed_before_its_position_is_written_queues_nothing_
     database.execute("DELETE FROM positions", []).unwrap();
     database.close().unwrap();
     let second = serve(&folder, &service, &["etl"]);
-    looks(&second, "etl").await;
+    polls(&second, "etl").await;
     runs_are(&second, 0..40).await;
     let known = "lineage_proxy_source_events_total{source=\"etl\",result=\"known\"}";
     assert!(second.counter(known).await > 0);
@@ -181,7 +181,7 @@ async fn kills_at_any_time_lose_nothing_and_bring_nothing_twice() {
     }
     let last = serve(&folder, &service, &["etl"]);
     runs_are(&last, 0..200).await;
-    looks(&last, "etl").await;
+    polls(&last, "etl").await;
     runs_are(&last, 0..200).await;
 }
 
@@ -219,7 +219,7 @@ async fn a_damaged_position_is_said_and_the_source_does_not_begin_again() {
     let folder = tempfile::tempdir().unwrap();
     let first = serve(&folder, &service, &["etl"]);
     runs_are(&first, 0..5).await;
-    looks(&first, "etl").await;
+    polls(&first, "etl").await;
     assert_eq!(first.terminate(), Some(0));
     for damaged in ["{", "{\"foreign\":1}"] {
         let positions = folder.path().join("data/sources.db");

@@ -37,7 +37,7 @@ def main(deployed):
 
 
 def invoke(stack, payload, **more):
-    """Invokes the source function, again when another look was at work at the same moment, as Lambda does."""
+    """Invokes the source function, again when another poll was at work at the same moment, as Lambda does."""
 
     def done():
         answer = stack.functions.invoke(FunctionName=stack.outputs["SourceFunction"], Payload=json.dumps(payload), **more)

@@ -1,5 +1,5 @@
 //! Sources of services with pages and positions through `kill -9`: Redshift and Glue crawlers. What an undisturbed extraction
-//! finds, and nothing else, is in the store once, wherever in a look the process dies.
+//! finds, and nothing else, is in the store once, wherever in a poll the process dies.
 
 use aws_stand_in::{Crawlers, Workgroup};
 use serde_json::json;
@@ -171,7 +171,7 @@ async fn survives(
     database.close().unwrap();
     let serve = start();
     until(async || (serve.stored().await.len() >= expected.len()).then_some(())).await;
-    looks(&serve, "found").await;
+    polls(&serve, "found").await;
     let stored = serve.stored().await;
     assert_eq!(identities(stored.iter().map(String::as_str)), expected);
     let known = "lineage_proxy_source_events_total{source=\"found\",result=\"known\"}";

@@ -1,6 +1,6 @@
 //! AWS Glue crawlers: their crawls, and the tables that these keep.
 //!
-//! A look goes round the crawlers. For each it lists the crawls since the last one that ended, and holds there while one
+//! A poll goes round the crawlers. For each it lists the crawls since the last one that ended, and holds there while one
 //! runs; for those that ended it reads the tables, page by page. What is next and where the cursor stands afterwards is
 //! decided in `crawler/plan.rs`, the calls are in `crawler/calls.rs`, and what answers mean is decided in `sources`. An
 //! event of EventBridge that says that a crawl has ended is only a reason to look: [`CrawlerConfig::only`].
@@ -24,7 +24,7 @@ use aws::{Aws, Client};
 use time::OffsetDateTime;
 
 use crate::{Checkpoint, FetchError, Fetched};
-use calls::Look;
+use calls::Answer;
 use plan::{Cursor, Plan, Window};
 
 pub(crate) use settings::SavedCrawls;
@@ -41,7 +41,7 @@ pub struct CrawlerSource {
     aws: Aws,
     client: Client,
     place: Option<Place>,
-    /// The crawlers that this look has still to go to.
+    /// The crawlers that this poll has still to go to.
     round: Option<VecDeque<String>>,
     /// The crawls that are at hand.
     work: Option<Work>,
@@ -130,7 +130,7 @@ impl CrawlerSource {
         let place = self.place().await?;
         if self.round.is_none() {
             let names = self.names().await?;
-            // Those that are named may be a part of all, which another look goes round.
+            // Those that are named may be a part of all, which another poll goes round.
             if self.config.crawlers.is_empty() {
                 at.keep(&names);
             }
@@ -152,8 +152,8 @@ impl CrawlerSource {
         let window = Window::of(&position, self.config.end(now));
         let mut findings = Vec::new();
         let listed = match self.crawls(&name, &window, &mut findings).await? {
-            Look::Seen(listed) => listed,
-            Look::Hidden(why) => {
+            Answer::Seen(listed) => listed,
+            Answer::Hidden(why) => {
                 fetched.extraction.findings.push(hidden(&name, &why));
                 return Ok(fetched);
             }
@@ -177,8 +177,8 @@ impl CrawlerSource {
             return Ok(fetched);
         }
         match self.crawler(&name).await? {
-            Look::Seen(crawler) => self.work = Some(Work::new(crawler, plan)),
-            Look::Hidden(why) => {
+            Answer::Seen(crawler) => self.work = Some(Work::new(crawler, plan)),
+            Answer::Hidden(why) => {
                 // Its crawls were listed a moment ago, so somebody deletes it or denies it: they stay due.
                 at.put(&name, plan.position.clone());
                 fetched.extraction.findings.push(hidden(&name, &why));
@@ -259,7 +259,7 @@ impl CrawlerSource {
         extraction: &mut Extraction,
     ) -> Result<Vec<Table>, FetchError> {
         let (tables, next) = match self.page(database, work.page.clone()).await? {
-            Look::Seen((items, next)) => {
+            Answer::Seen((items, next)) => {
                 let mut tables = Vec::with_capacity(items.len());
                 for item in &items {
                     match crawls::table(item) {
@@ -273,7 +273,7 @@ impl CrawlerSource {
                 }
                 (tables, next)
             }
-            Look::Hidden(why) => {
+            Answer::Hidden(why) => {
                 extraction.findings.push(Finding {
                     rule: FindingRule::NotVisible,
                     place: format!("database {database}"),
@@ -287,10 +287,10 @@ impl CrawlerSource {
                 continue;
             }
             match self.connection(&name).await? {
-                Look::Seen(connection) => {
+                Answer::Seen(connection) => {
                     work.connections.insert(name, connection);
                 }
-                Look::Hidden(message) => extraction.findings.push(Finding {
+                Answer::Hidden(message) => extraction.findings.push(Finding {
                     rule: FindingRule::NotVisible,
                     place: format!("connection {name}"),
                     message,

@@ -1,4 +1,4 @@
-//! Why a look at a service failed, and the one place where the words of a service become text that is logged.
+//! Why a poll of a service failed, and the one place where the words of a service become text that is logged.
 //!
 //! A service may quote the request: a statement with its literals, a URL with its user. So no other file of this crate reads
 //! the message of an error; a test below holds that.
@@ -21,7 +21,7 @@ const PASSING: [&str; 4] = [
     "ExecuteStatementException",
 ];
 
-/// Why a look at a service failed. The caller waits and tries again from the same position.
+/// Why a poll of a service failed. The caller waits and tries again from the same position.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {
     /// It may succeed later: the service is slow, limits the rate, or cannot be reached.

@@ -1,4 +1,4 @@
-//! The kinds of sources: the one list. For each kind: its name, its settings, how often it looks, its client.
+//! The kinds of sources: the one list. For each kind: its name, its settings, how often it polls, its client.
 //!
 //! A kind has a module of its own beside this file with its settings, its client and its cursor. A new kind is such a module,
 //! and one line for it in each `match` here; nothing else in the workspace lists kinds, but the subcommands of `extract`.
@@ -214,12 +214,12 @@ impl KindConfig {
         }
     }
 
-    /// Prepares for an extraction of the past, after which nobody looks again: it begins at `since` and ends at `until`, or now.
+    /// Prepares for an extraction of the past, after which nobody polls again: it begins at `since` and ends at `until`, or now.
     ///
     /// # Errors
     ///
     /// One of the two is given, and the source has no past: a queue has only what is in it.
-    pub fn look_once(
+    pub fn poll_once(
         &mut self,
         since: Option<PointInTime>,
         until: Option<PointInTime>,

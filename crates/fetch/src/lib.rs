@@ -19,14 +19,14 @@ pub use error::FetchError;
 pub use kind::{Kind, KindConfig, NoPast, SettingError, Source, SourceSettings};
 pub use saved::{SavedError, SavedSource};
 
-/// What one look at a service brought.
+/// What one poll of a service brought.
 #[derive(Debug, Clone, Default)]
 pub struct Fetched {
     /// The events and findings.
     pub extraction: Extraction,
     /// What to do once the queue has the events.
     pub checkpoint: Checkpoint,
-    /// Whether there is more to get at once; otherwise the next look is due after the interval.
+    /// Whether there is more to get at once; otherwise the next poll is due after the interval.
     pub more: bool,
 }
 

@@ -1,6 +1,6 @@
 //! CloudWatch Logs: the OpenLineage events that jobs print.
 //!
-//! A look goes round the log groups. In each it reads, page by page, the lines that match a filter pattern in a window of
+//! A poll goes round the log groups. In each it reads, page by page, the lines that match a filter pattern in a window of
 //! time that overlaps the last one: log events come late, up to 14 days
 //! (<https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html>), and cannot be asked for by
 //! when they came. What was found before is remembered. A pattern is applied to each log event, so of an event that was
@@ -25,7 +25,7 @@ use aws::{Aws, Client};
 use time::OffsetDateTime;
 
 use crate::{Checkpoint, FetchError, Fetched};
-use calls::Look;
+use calls::Answer;
 use cursor::{Cursor, MAX_SEEN, Position};
 use window::Window;
 
@@ -36,7 +36,7 @@ pub use settings::{LogsConfig, LogsSettings};
 pub struct LogsSource {
     config: LogsConfig,
     client: Client,
-    /// The log groups that this look has still to go to.
+    /// The log groups that this poll has still to go to.
     round: Option<VecDeque<String>>,
     /// The window that is being read.
     work: Option<Work>,
@@ -141,8 +141,8 @@ impl LogsSource {
         if !self.checked.contains(&group) {
             let checked = self.check(&group).await;
             match checked.inspect_err(|error| self.failed(&group, error))? {
-                Look::Seen(()) => drop(self.checked.insert(group.clone())),
-                Look::Missing => return Ok(Begun::Nothing(self.miss(&group))),
+                Answer::Seen(()) => drop(self.checked.insert(group.clone())),
+                Answer::Missing => return Ok(Begun::Nothing(self.miss(&group))),
             }
         }
         let lines = match self.config.filter {
@@ -166,8 +166,8 @@ impl LogsSource {
         now: i64,
     ) -> Result<Extraction, FetchError> {
         let page = match self.page(&work).await {
-            Ok(Look::Seen(page)) => page,
-            Ok(Look::Missing) => {
+            Ok(Answer::Seen(page)) => page,
+            Ok(Answer::Missing) => {
                 return Ok(Extraction {
                     events: Vec::new(),
                     findings: self.miss(&work.group).into_iter().collect(),
@@ -221,7 +221,7 @@ impl LogsSource {
         }
     }
 
-    /// Takes a log group up again that was not available. One that refuses waits for the next look: the others go on.
+    /// Takes a log group up again that was not available. One that refuses waits for the next poll: the others go on.
     fn failed(&mut self, group: &str, error: &FetchError) {
         match error {
             FetchError::Unavailable(_) => {

@@ -1,15 +1,15 @@
 //! Amazon Redshift: the history of statements, by the Data API. No password and no path into the VPC are needed.
 //!
-//! A look asks for the statements that started since the position of the cursor, then for what their rows do not hold:
-//! long texts, columns, steps, how transactions ended (`redshift/look.rs`). Statements run by `redshift/data_api.rs`.
-//! What they mean, and where the next look begins, is decided in `sources`; `redshift/cursor.rs` writes it down.
+//! A poll asks for the statements that started since the position of the cursor, then for what their rows do not hold:
+//! long texts, columns, steps, how transactions ended (`redshift/poll.rs`). Statements run by `redshift/data_api.rs`.
+//! What they mean, and where the next poll begins, is decided in `sources`; `redshift/cursor.rs` writes it down.
 //!
-//! Each look wakes a workgroup that is paused, and is paid for then: so it is made every [`RedshiftSource::INTERVAL`], with
+//! Each poll wakes a workgroup that is paused, and is paid for then: so it is made every [`RedshiftSource::INTERVAL`], with
 //! one session for all of its statements.
 
 mod cursor;
 mod data_api;
-mod look;
+mod poll;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -25,7 +25,7 @@ use time::OffsetDateTime;
 use crate::{Checkpoint, FetchError, Fetched};
 use cursor::Cursor;
 use data_api::DataApi;
-use look::Limit;
+use poll::Limit;
 
 pub(crate) use settings::SavedHistory;
 pub use settings::{RedshiftConfig, RedshiftSettings, WarehouseName};
@@ -46,7 +46,7 @@ pub struct RedshiftSource {
 }
 
 impl RedshiftSource {
-    /// How often to look, without a setting: a look may wake a paused workgroup, which costs a minute of it.
+    /// How often to poll, without a setting: a poll may wake a paused workgroup, which costs a minute of it.
     pub const INTERVAL: Duration = Duration::from_secs(15 * 60);
 
     /// Creates a source that has called nothing yet.
@@ -67,7 +67,7 @@ impl RedshiftSource {
         }
     }
 
-    /// Looks at the statements that started since the position of the cursor.
+    /// Polls the statements that started since the position of the cursor.
     ///
     /// # Errors
     ///
@@ -82,7 +82,7 @@ impl RedshiftSource {
             None => Cursor::beginning(self.config.begin(now)),
         };
         let warehouse = self.warehouse().await?;
-        let (found, is_complete) = self.look(&at, &warehouse, now).await?;
+        let (found, is_complete) = self.poll(&at, &warehouse, now).await?;
         let next = Cursor {
             from: found.next,
             state: found.state,

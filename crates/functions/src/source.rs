@@ -1,7 +1,7 @@
 //! The source function: reads lineage from what others write, and sends it to the queue of ingest.
 //!
 //! What it is invoked with says what to do (`source/invocation.rs`): what a subscription of CloudWatch Logs sent and messages are
-//! read, and anything else, such as a schedule or an event of EventBridge, lets the source of the configuration look, from where it was.
+//! read, and anything else, such as a schedule or an event of EventBridge, lets the source of the configuration poll, from where it was.
 //! It succeeds only once the queue has the events, so Lambda invokes it again otherwise. What was seen is in a table, so that
 //! the same event is sent once, by whatever way it is found.
 
@@ -27,7 +27,7 @@ use tracing::warn;
 use proxy::config::{Config, Layers, Role, SourceConfig};
 use proxy::intake::{CpuPool, Intake, MemoryBudget};
 use proxy::queue::Ledger;
-use proxy::source::{SendReport, Sender, SourceLook, report};
+use proxy::source::{SendReport, Sender, SourcePoll, report};
 use proxy::{telemetry, topology};
 
 use crate::{batch, bootstrap, metrics};
@@ -44,7 +44,7 @@ const READING: u32 = 2;
 /// s), and a call for what to remember (10 s). A function that ended in between would send the group twice.
 const GROUP: Duration = Duration::from_secs(28);
 
-/// The name of a function without a source that looks: one that is only invoked with what others wrote.
+/// The name of a function without a source that polls: one that is only invoked with what others wrote.
 const INVOKED: &str = "invoked";
 
 /// The main function of the source function.
@@ -135,7 +135,7 @@ impl SourceFunction {
                 }
                 Ok(failures(failed))
             }
-            Invocation::Look(event) => self.look(&event, until).await,
+            Invocation::Poll(event) => self.poll(&event, until).await,
         }
     }
 
@@ -208,11 +208,11 @@ impl SourceFunction {
         }
     }
 
-    /// Lets the source look, from where it was, until there is no more or no time.
-    async fn look(&self, event: &Value, until: Instant) -> Result<Value, Failed> {
+    /// Lets the source poll, from where it was, until there is no more or no time.
+    async fn poll(&self, event: &Value, until: Instant) -> Result<Value, Failed> {
         let Some(source) = &self.source else {
             return Err(Failed(
-                "there is no source to look at: LINEAGE_PROXY_SOURCES is empty".to_owned(),
+                "there is no source to poll: LINEAGE_PROXY_SOURCES is empty".to_owned(),
             ));
         };
         let mut source = source.clone();
@@ -224,12 +224,12 @@ impl SourceFunction {
                 Ok(Hint::Nothing) if event.get("source") == Some(&json!("aws.glue")) => {
                     return Ok(json!({}));
                 }
-                // A schedule, or somebody who wants a look.
+                // A schedule, or somebody who wants a poll.
                 Ok(Hint::Nothing) | Err(_) => {}
             }
         }
-        let look = SourceLook::new(&source, &self.aws, self.ledger.clone(), self.sender.clone());
-        let is_done = look.until(until).await;
+        let poll = SourcePoll::new(&source, &self.aws, self.ledger.clone(), self.sender.clone());
+        let is_done = poll.until(until).await;
         let is_done = is_done.map_err(|error| Failed(error.to_string()))?;
         Ok(json!({ "done": is_done }))
     }

@@ -1,6 +1,6 @@
-//! A source of a running `serve`: looks regularly, sends what it finds to intake, and remembers how far it is.
+//! A source of a running `serve`: polls regularly, sends what it finds to intake, and remembers how far it is.
 //!
-//! The position is written only after intake has answered for every event of a look: each is accepted, was accepted before,
+//! The position is written only after intake has answered for every event of a poll: each is accepted, was accepted before,
 //! is set aside, or is rejected for good, which is logged and counted. If the process is killed in between, the same events are found
 //! again, with the same identities, and queued once. A source that fails harms nobody else: it waits and tries again. What
 //! a service says and what its bytes mean is decided in `fetch` and `sources`. Started by `topology.rs`; `lineage-proxy
@@ -59,19 +59,19 @@ impl From<FetchError> for Interruption {
     }
 }
 
-/// A source that looks when it is told to: that of a function.
-pub struct SourceLook(SourceTask);
+/// A source that polls when it is told to: that of a function.
+pub struct SourcePoll(SourceTask);
 
-impl std::fmt::Debug for SourceLook {
+impl std::fmt::Debug for SourcePoll {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("SourceLook").field(&self.0.name).finish()
+        f.debug_tuple("SourcePoll").field(&self.0.name).finish()
     }
 }
 
-impl SourceLook {
+impl SourcePoll {
     /// Opens the source. Calls nothing yet.
-    pub fn new(source: &SourceConfig, aws: &Aws, ledger: Ledger, sender: Sender) -> SourceLook {
-        SourceLook(SourceTask {
+    pub fn new(source: &SourceConfig, aws: &Aws, ledger: Ledger, sender: Sender) -> SourcePoll {
+        SourcePoll(SourceTask {
             name: source.name.as_str().into(),
             source: source.kind.clone().open(aws),
             interval: source.interval,
@@ -80,7 +80,7 @@ impl SourceLook {
         })
     }
 
-    /// Looks from where the source was, until there is no more, or until `deadline`. Returns whether there is no more.
+    /// Polls from where the source was, until there is no more, or until `deadline`. Returns whether there is no more.
     ///
     /// # Errors
     ///
@@ -147,7 +147,7 @@ impl SourceTask {
         info!(%source, "source stopped");
     }
 
-    /// Looks once, sends what was found, and writes the position. Returns whether there is more at once.
+    /// Polls once, sends what was found, and writes the position. Returns whether there is more at once.
     ///
     /// `position` is the one that was written last; `None` if it is not known, and has to be read.
     async fn step(

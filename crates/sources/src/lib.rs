@@ -2,7 +2,7 @@
 //! events that it found, and findings about what it could not read.
 //!
 //! Nothing here does IO or asks for the time. `fetch` gets the bytes, and the proxy sends the events to its intake. An
-//! event has the same [`Identity`] however often, and by whatever way, it is found: so a second look changes nothing.
+//! event has the same [`Identity`] however often, and by whatever way, it is found: so a second poll changes nothing.
 
 mod event;
 mod finding;

@@ -32,7 +32,7 @@ mod warehouse;
 mod tests;
 
 pub use catalogue::Catalogue;
-pub use extract::{Found, Look, OWN_LABEL, extract, extract_all};
+pub use extract::{Found, OWN_LABEL, Poll, extract, extract_all};
 pub use history::{History, ReadError, View};
 pub use horizon::Window;
 pub use options::{Options, Reporter, SqlFacet};

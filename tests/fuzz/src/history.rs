@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use openlineage::{Event, Level};
 use serde_json::{Value, json};
 use sources::redshift::{
-    Catalogue, History, Look, Options, State, View, Warehouse, Window, extract, extract_all,
+    Catalogue, History, Options, Poll, State, View, Warehouse, Window, extract, extract_all,
 };
 use sources::{FoundEvent, Identity};
 use time::{Duration, OffsetDateTime};
@@ -64,14 +64,14 @@ pub(crate) fn statements(bytes: &[u8]) {
     );
     let again = extract_all(&history, &catalogue, &warehouse(), &Options::default());
     assert_eq!(whole, again, "the same twice");
-    // In several looks, with the state as it is kept.
+    // In several polls, with the state as it is kept.
     let (mut state, mut from) = (State::default(), moment(-10));
     let mut many = Vec::new();
     for now in (0..=MOST as i64 + 20).step_by(11) {
         let now = moment(now);
         let (history, catalogue) = self::history(&story, from, now);
         let found = extract(
-            &Look {
+            &Poll {
                 history: &history,
                 catalogue: &catalogue,
                 warehouse: &warehouse(),

@@ -55,7 +55,7 @@ pub(super) struct Arguments {
     /// Go on with new lines as they are logged, one line each.
     #[arg(long)]
     follow: bool,
-    /// How often to look for new lines, at least 1s. Each look is a query, which CloudWatch charges by what it reads.
+    /// How often to poll for new lines, at least 1s. Each poll is a query, which CloudWatch charges by what it reads.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = interval, requires = "follow")]
     interval: Duration,
     /// How results are printed: JSON is one line an event, or one a log line with --follow.
@@ -172,8 +172,7 @@ impl Arguments {
     }
 }
 
-/// The shortest pause between two looks: more often finds nothing new, since lines take seconds to
-/// arrive.
+/// The shortest pause between two polls: more often finds nothing new, since lines take seconds to arrive.
 const LEAST_INTERVAL: Duration = Duration::from_secs(1);
 
 fn interval(text: &str) -> Result<Duration, String> {
@@ -195,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn looks_have_a_pause_between_them() {
+    fn polls_have_a_pause_between_them() {
         assert_eq!(interval("1s"), Ok(LEAST_INTERVAL));
         for short in ["0s", "999ms", "soon"] {
             assert!(interval(short).is_err(), "{short}");

@@ -250,7 +250,7 @@ fn what(kind: Kind, arguments: &Arguments, layers: &Layers) -> anyhow::Result<Wh
     };
     let since = time("--since", &arguments.since)?;
     let until = time("--until", &arguments.until)?;
-    let prepared = config.look_once(since, until);
+    let prepared = config.poll_once(since, until);
     prepared.map_err(|error| wrong(format!("--since and --until: {error}")))?;
     if arguments.state.is_some() && destination::is_queue(kind) {
         return Err(wrong(

@@ -16,7 +16,7 @@ use crate::FetchError;
 const CRAWLS_OF_A_PAGE: u32 = 100;
 
 /// What was asked for, or why one thing is hidden.
-pub(super) enum Look<T> {
+pub(super) enum Answer<T> {
     Seen(T),
     Hidden(String),
 }
@@ -48,7 +48,7 @@ impl CrawlerSource {
         Ok(place)
     }
 
-    /// The names of the crawlers to look at.
+    /// The names of the crawlers to poll.
     pub(super) async fn names(&self) -> Result<Vec<String>, FetchError> {
         if !self.config.crawlers.is_empty() {
             return Ok(self.config.crawlers.clone());
@@ -67,7 +67,7 @@ impl CrawlerSource {
         name: &str,
         window: &Window,
         findings: &mut Vec<Finding>,
-    ) -> Result<Look<Vec<Crawl>>, FetchError> {
+    ) -> Result<Answer<Vec<Crawl>>, FetchError> {
         let start = |operator, value: i64| CrawlsFilter {
             field_name: "START_TIME",
             filter_operator: operator,
@@ -85,9 +85,9 @@ impl CrawlerSource {
         });
         let mut listed = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = match look(page)? {
-                Look::Seen(page) => page,
-                Look::Hidden(why) => return Ok(Look::Hidden(why)),
+            let page = match answer(page)? {
+                Answer::Seen(page) => page,
+                Answer::Hidden(why) => return Ok(Answer::Hidden(why)),
             };
             for item in &page.crawls {
                 match crawls::crawl(item) {
@@ -100,18 +100,18 @@ impl CrawlerSource {
                 }
             }
         }
-        Ok(Look::Seen(listed))
+        Ok(Answer::Seen(listed))
     }
 
-    pub(super) async fn crawler(&self, name: &str) -> Result<Look<Crawler>, FetchError> {
+    pub(super) async fn crawler(&self, name: &str) -> Result<Answer<Crawler>, FetchError> {
         let name = name.to_owned();
-        let found = look(self.client.send(&GetCrawler { name }).await)?;
+        let found = answer(self.client.send(&GetCrawler { name }).await)?;
         Ok(read(found, crawls::crawler))
     }
 
-    pub(super) async fn connection(&self, name: &str) -> Result<Look<Connection>, FetchError> {
+    pub(super) async fn connection(&self, name: &str) -> Result<Answer<Connection>, FetchError> {
         let name = name.to_owned();
-        let found = look(self.client.send(&GetConnection { name }).await)?;
+        let found = answer(self.client.send(&GetConnection { name }).await)?;
         Ok(read(found, crawls::connection))
     }
 
@@ -120,46 +120,46 @@ impl CrawlerSource {
         &self,
         database: &str,
         token: Option<String>,
-    ) -> Result<Look<(Vec<Value>, Option<String>)>, FetchError> {
+    ) -> Result<Answer<(Vec<Value>, Option<String>)>, FetchError> {
         let get = GetTables {
             database_name: database.to_owned(),
             next_token: token.clone(),
         };
-        Ok(match look(self.client.send(&get).await)? {
-            Look::Seen(page) => {
+        Ok(match answer(self.client.send(&get).await)? {
+            Answer::Seen(page) => {
                 let next = GetTables::next_token(&page).filter(|token| !token.is_empty());
                 // A service that repeats itself would be asked for ever.
                 let next = next
                     .map(str::to_owned)
                     .filter(|next| Some(next) != token.as_ref());
-                Look::Seen((page.table_list, next))
+                Answer::Seen((page.table_list, next))
             }
-            Look::Hidden(why) => Look::Hidden(why),
+            Answer::Hidden(why) => Answer::Hidden(why),
         })
     }
 }
 
 fn read<T, E: std::fmt::Display>(
-    found: Look<Value>,
+    found: Answer<Value>,
     read: impl Fn(&Value) -> Result<T, E>,
-) -> Look<T> {
+) -> Answer<T> {
     match found {
-        Look::Seen(value) => match read(&value) {
-            Ok(value) => Look::Seen(value),
-            Err(error) => Look::Hidden(error.to_string()),
+        Answer::Seen(value) => match read(&value) {
+            Ok(value) => Answer::Seen(value),
+            Err(error) => Answer::Hidden(error.to_string()),
         },
-        Look::Hidden(why) => Look::Hidden(why),
+        Answer::Hidden(why) => Answer::Hidden(why),
     }
 }
 
 /// What concerns this one thing alone, and what concerns the source.
-fn look<T>(answer: Result<T, Error>) -> Result<Look<T>, FetchError> {
+fn answer<T>(answer: Result<T, Error>) -> Result<Answer<T>, FetchError> {
     match answer {
-        Ok(value) => Ok(Look::Seen(value)),
+        Ok(value) => Ok(Answer::Seen(value)),
         Err(Error::Service(error)) => {
             let error = Error::Service(error);
             match FetchError::of(&error) {
-                FetchError::Refused(why) => Ok(Look::Hidden(why)),
+                FetchError::Refused(why) => Ok(Answer::Hidden(why)),
                 error @ FetchError::Unavailable(_) => Err(error),
             }
         }

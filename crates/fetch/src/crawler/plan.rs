@@ -255,8 +255,8 @@ mod tests {
         crawl(0, ms, CrawlState::Running).start
     }
 
-    /// One look at a crawler, in groups of crawls. Returns what was done.
-    fn look(position: &mut Position, all: &[Crawl], now: i64, group: usize) -> Vec<String> {
+    /// One poll of a crawler, in groups of crawls. Returns what was done.
+    fn poll(position: &mut Position, all: &[Crawl], now: i64, group: usize) -> Vec<String> {
         let mut did = Vec::new();
         loop {
             let window = Window::of(position, now);
@@ -275,18 +275,18 @@ mod tests {
     }
 
     proptest! {
-        /// Crawls start and end at any time, and looks are at any time: each is done once, and not before it has ended.
+        /// Crawls start and end at any time, and polls are at any time: each is done once, and not before it has ended.
         #[test]
         fn every_crawl_is_done_once_after_it_has_ended(
             spans in prop::collection::vec((0..40 * DAY, 0..3 * DAY), 0..30),
-            mut looks in prop::collection::vec(0..45 * DAY, 0..12),
+            mut polls in prop::collection::vec(0..45 * DAY, 0..12),
             group in 1usize..5,
         ) {
-            looks.sort_unstable();
-            looks.push(45 * DAY);
+            polls.sort_unstable();
+            polls.push(45 * DAY);
             let mut position = Position::default();
             let mut done = BTreeSet::new();
-            for now in looks {
+            for now in polls {
                 let visible: Vec<Crawl> = spans.iter().enumerate()
                     .filter(|(_, (start, _))| *start <= now)
                     .map(|(id, (start, length))| crawl(id, *start, match start + length <= now {
@@ -294,7 +294,7 @@ mod tests {
                         false => CrawlState::Running,
                     }))
                     .collect();
-                for id in look(&mut position, &visible, now, group) {
+                for id in poll(&mut position, &visible, now, group) {
                     let (start, length) = spans[id.parse::<usize>().unwrap()];
                     prop_assert!(start + length <= now, "before its end");
                     prop_assert!(done.insert(id), "twice");
@@ -317,7 +317,7 @@ mod tests {
                 position = plan.position_after(&group);
                 plan = plan.after(&group);
             }
-            done.extend(look(&mut position, &all, 100, 2));
+            done.extend(poll(&mut position, &all, 100, 2));
             done.sort();
             let mut expected: Vec<String> = all.iter().map(|crawl| crawl.id.clone()).collect();
             expected.sort();
@@ -339,7 +339,7 @@ mod tests {
             crawl(1, 20, CrawlState::Completed),
         ];
         let mut position = Position::default();
-        assert_eq!(look(&mut position, &all, 30, 4), ["1"]);
+        assert_eq!(poll(&mut position, &all, 30, 4), ["1"]);
         assert_eq!((position.since, position.done.len()), (10, 1));
     }
 

@@ -46,9 +46,9 @@ pub struct CrawlerConfig {
     pub tables: Tables,
     /// How far back the first poll reads.
     pub lookback: Duration,
-    /// Where the first look begins instead.
+    /// Where the first poll begins instead.
     pub since: Option<PointInTime>,
-    /// Where all looks end, instead of now. A crawl counts by its start.
+    /// Where all polls end, instead of now. A crawl counts by its start.
     pub until: Option<PointInTime>,
 }
 
@@ -144,13 +144,13 @@ impl CrawlerConfig {
         CrawlerConfig { crawlers, ..self }
     }
 
-    /// Where the first look begins, in milliseconds since 1970.
+    /// Where the first poll begins, in milliseconds since 1970.
     pub(super) fn begin(&self, now: OffsetDateTime) -> i64 {
         let since = self.since.unwrap_or(PointInTime::Ago(self.lookback));
         since.resolve(millis(now))
     }
 
-    /// Where a look ends, in milliseconds since 1970.
+    /// Where a poll ends, in milliseconds since 1970.
     pub(super) fn end(&self, now: OffsetDateTime) -> i64 {
         let now = millis(now);
         self.until.map_or(now, |until| until.resolve(now).min(now))

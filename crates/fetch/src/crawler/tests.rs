@@ -1,4 +1,4 @@
-//! Looks at crawlers of a service that follows the model, page by page.
+//! Polls crawlers of a service that follows the model, page by page.
 
 use std::collections::BTreeSet;
 
@@ -69,8 +69,8 @@ fn now() -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp(NOW).unwrap()
 }
 
-/// One look: all steps until there is no more. Returns the events by type, job and output, and the findings.
-async fn look(
+/// One poll: all steps until there is no more. Returns the events by type, job and output, and the findings.
+async fn poll(
     source: &mut CrawlerSource,
     cursor: &mut Option<Value>,
 ) -> (Vec<String>, Vec<String>) {
@@ -99,11 +99,11 @@ async fn look(
 }
 
 #[tokio::test]
-async fn a_look_finds_the_runs_of_all_crawlers_and_the_next_one_nothing() {
+async fn a_poll_finds_the_runs_of_all_crawlers_and_the_next_one_nothing() {
     let service = service(answers()).await;
     let mut source = source(&service, |_| {});
     let mut cursor = None;
-    let (events, findings) = look(&mut source, &mut cursor).await;
+    let (events, findings) = poll(&mut source, &mut cursor).await;
     assert_eq!(findings, Vec::<String>::new());
     for event in [
         "FAIL crawler/orders-s3",
@@ -118,7 +118,7 @@ async fn a_look_finds_the_runs_of_all_crawlers_and_the_next_one_nothing() {
             "{event} in {events:#?}"
         );
     }
-    assert_eq!(look(&mut source, &mut cursor).await, (vec![], vec![]));
+    assert_eq!(poll(&mut source, &mut cursor).await, (vec![], vec![]));
 }
 
 #[tokio::test]
@@ -128,7 +128,7 @@ async fn a_crawl_that_runs_is_found_once_it_has_ended() {
         config.crawlers = vec!["orders-s3".to_owned()]
     });
     let mut cursor = None;
-    look(&mut source, &mut cursor).await;
+    poll(&mut source, &mut cursor).await;
     service.set(|settings| {
         for crawl in settings.crawlers.crawls.get_mut("orders-s3").unwrap() {
             if crawl["State"] == "RUNNING" {
@@ -137,7 +137,7 @@ async fn a_crawl_that_runs_is_found_once_it_has_ended() {
             }
         }
     });
-    let (events, _) = look(&mut source, &mut cursor).await;
+    let (events, _) = poll(&mut source, &mut cursor).await;
     assert_eq!(
         events,
         [
@@ -149,20 +149,20 @@ async fn a_crawl_that_runs_is_found_once_it_has_ended() {
 }
 
 #[tokio::test]
-async fn a_look_at_one_crawler_leaves_the_positions_of_the_others() {
+async fn a_poll_of_one_crawler_leaves_the_positions_of_the_others() {
     let service = service(answers()).await;
     let mut cursor = None;
-    look(&mut source(&service, |_| {}), &mut cursor).await;
+    poll(&mut source(&service, |_| {}), &mut cursor).await;
     let only = |config: &mut CrawlerConfig| {
         *config = config.clone().only(vec!["trips-iceberg".to_owned()]);
     };
     let nothing = (vec![], vec![]);
     assert_eq!(
-        look(&mut source(&service, only), &mut cursor).await,
+        poll(&mut source(&service, only), &mut cursor).await,
         nothing
     );
     assert_eq!(
-        look(&mut source(&service, |_| {}), &mut cursor).await,
+        poll(&mut source(&service, |_| {}), &mut cursor).await,
         nothing
     );
 }
@@ -247,7 +247,7 @@ async fn what_is_gone_or_denied_is_reported_and_harms_no_other() {
         }];
     });
     let mut source = source(&service, |_| {});
-    let (events, findings) = look(&mut source, &mut None).await;
+    let (events, findings) = poll(&mut source, &mut None).await;
     assert_eq!(
         findings,
         [
@@ -290,7 +290,7 @@ async fn a_service_that_fails_is_tried_again_from_the_same_position() {
         }
     };
     assert!(matches!(error, FetchError::Unavailable(_)), "{error:?}");
-    let (events, _) = look(&mut source, &mut cursor).await;
+    let (events, _) = poll(&mut source, &mut cursor).await;
     assert!(
         events
             .iter()
@@ -299,14 +299,14 @@ async fn a_service_that_fails_is_tried_again_from_the_same_position() {
 }
 
 #[tokio::test]
-async fn a_look_ends_where_it_is_told_to() {
+async fn a_poll_ends_where_it_is_told_to() {
     let service = service(answers()).await;
     let until = ::settings::PointInTime::At(1_778_650_000_000);
     let mut source = source(&service, |config| {
         config.crawlers = vec!["orders-s3".to_owned()];
         config.until = Some(until);
     });
-    let (events, _) = look(&mut source, &mut None).await;
+    let (events, _) = poll(&mut source, &mut None).await;
     assert!(
         !events
             .iter()

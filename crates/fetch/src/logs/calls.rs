@@ -18,7 +18,7 @@ const TIMEOUT: Duration = Duration::from_secs(120);
 const MAX_PAGES: usize = 40;
 
 /// What was asked for, or that the log group does not exist.
-pub(super) enum Look<T> {
+pub(super) enum Answer<T> {
     Seen(T),
     Missing,
 }
@@ -55,11 +55,11 @@ impl Page {
 }
 
 impl LogsSource {
-    /// Looks whether a log group is there, and of a class that can be searched. A class that is not allowed to be asked for
+    /// Checks whether a log group is there, and of a class that can be searched. A class that is not allowed to be asked for
     /// is taken to be.
-    pub(super) async fn check(&self, group: &str) -> Result<Look<()>, FetchError> {
+    pub(super) async fn check(&self, group: &str) -> Result<Answer<()>, FetchError> {
         let Some(name) = name(group) else {
-            return Ok(Look::Seen(())); // the log group of another account
+            return Ok(Answer::Seen(())); // the log group of another account
         };
         let mut pages = self.client.pages(DescribeLogGroups {
             log_group_name_prefix: name.to_owned(),
@@ -71,7 +71,7 @@ impl LogsSource {
                 Err(error) if error.may_pass() => {
                     return Err(failed("DescribeLogGroups", group, &error));
                 }
-                Err(_) => return Ok(Look::Seen(())),
+                Err(_) => return Ok(Answer::Seen(())),
             };
             if let Some(found) = page
                 .log_groups
@@ -85,15 +85,15 @@ impl LogsSource {
                             "log group {group} is of the class {class}, which cannot be searched: jobs have to log to one of the class STANDARD"
                         )))
                     }
-                    Some(_) | None => Ok(Look::Seen(())),
+                    Some(_) | None => Ok(Answer::Seen(())),
                 };
             }
         }
-        Ok(Look::Missing)
+        Ok(Answer::Missing)
     }
 
     /// Reads the next page of a window.
-    pub(super) async fn page(&self, work: &Work) -> Result<Look<Page>, FetchError> {
+    pub(super) async fn page(&self, work: &Work) -> Result<Answer<Page>, FetchError> {
         let (name, identifier) = named(&work.group);
         let filter = FilterLogEvents {
             log_group_name: name,
@@ -105,8 +105,8 @@ impl LogsSource {
             next_token: work.token.clone(),
         };
         match self.client.send(&filter).await {
-            Ok(page) => Ok(Look::Seen(Page(page))),
-            Err(error) if error.is("ResourceNotFoundException") => Ok(Look::Missing),
+            Ok(page) => Ok(Answer::Seen(Page(page))),
+            Err(error) if error.is("ResourceNotFoundException") => Ok(Answer::Missing),
             Err(error) => Err(failed("FilterLogEvents", &work.group, &error)),
         }
     }

@@ -62,9 +62,9 @@ pub struct LogsConfig {
     pub overlap: Duration,
     /// How old log events are when they are read at the earliest.
     pub settle: Duration,
-    /// Where the first look begins instead.
+    /// Where the first poll begins instead.
     pub since: Option<PointInTime>,
-    /// Where all looks end, instead of now.
+    /// Where all polls end, instead of now.
     pub until: Option<PointInTime>,
 }
 
@@ -125,20 +125,20 @@ impl LogsSettings {
 }
 
 impl LogsConfig {
-    /// Where the first look begins, in milliseconds since 1970.
+    /// Where the first poll begins, in milliseconds since 1970.
     pub(super) fn begin(&self, now: i64) -> i64 {
         let since = self.since.unwrap_or(PointInTime::Ago(self.lookback));
         since.resolve(now)
     }
 
-    /// Where a look ends, in milliseconds since 1970.
+    /// Where a poll ends, in milliseconds since 1970.
     pub(super) fn end(&self, now: i64) -> i64 {
         let settled = now.saturating_sub(in_millis(self.settle));
         self.until
             .map_or(settled, |until| until.resolve(now).min(settled))
     }
 
-    /// The time by which what is not complete may still be under way. None where all looks have an end: nobody looks
+    /// The time by which what is not complete may still be under way. None where all polls have an end: nobody polls
     /// again, so it is reported.
     pub(super) fn patient(&self, now: i64) -> Option<i64> {
         self.until.is_none().then_some(now)

@@ -1,4 +1,4 @@
-//! Looks at log groups of a service that follows the model. Here is what the stories share.
+//! Polls log groups of a service that follows the model. Here is what the stories share.
 
 mod failures;
 mod pieces;
@@ -72,8 +72,8 @@ fn at(millis: i64) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000).unwrap()
 }
 
-/// One look: all steps until there is no more. Returns the runs, and the findings.
-async fn look(
+/// One poll: all steps until there is no more. Returns the runs, and the findings.
+async fn poll(
     source: &mut LogsSource,
     cursor: &mut Option<Value>,
     now: i64,

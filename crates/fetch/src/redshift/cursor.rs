@@ -1,4 +1,4 @@
-//! The position in a history, as it is kept: where the next look begins, and what it has to know of what came before.
+//! The position in a history, as it is kept: where the next poll begins, and what it has to know of what came before.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ struct Written {
 }
 
 impl Cursor {
-    /// The position of a source that has never looked.
+    /// The position of a source that has never polled.
     pub(super) fn beginning(from: OffsetDateTime) -> Cursor {
         Cursor {
             from: to_micros(from).and_then(of_micros).unwrap_or(from),

@@ -1,4 +1,4 @@
-//! Runs statements by the Data API, one after the other, in one session. Called by `redshift.rs` and `look.rs`.
+//! Runs statements by the Data API, one after the other, in one session. Called by `redshift.rs` and `poll.rs`.
 //!
 //! A statement is begun, asked for until it has ended, and its result fetched page by page. It is begun once, however
 //! often the request is sent, because of its client token.
@@ -18,10 +18,10 @@ use super::settings::{RedshiftConfig, WarehouseName};
 use crate::FetchError;
 use crate::error::words;
 
-/// How long a session stays after a statement: longer than any pause between two of one look.
+/// How long a session stays after a statement: longer than any pause between two of one poll.
 const KEEP_ALIVE_SECONDS: u32 = 120;
 
-/// A statement that takes longer is cancelled: it would run into the next look.
+/// A statement that takes longer is cancelled: it would run into the next poll.
 const LONGEST_STATEMENT: Duration = Duration::from_secs(600);
 
 /// How long one request may take, its retries included.
@@ -135,7 +135,7 @@ impl DataApi {
             };
             match self.send(within, sql.clone(), now).await {
                 Ok(id) => return Ok(id),
-                // It has ended since the last look. Whatever else is invalid is so in a new one, too.
+                // It has ended since the last poll. Whatever else is invalid is so in a new one, too.
                 Err(error)
                     if error.is(redshift_data::INVALID) || error.is(redshift_data::NOT_FOUND) =>
                 {

@@ -59,7 +59,7 @@ pub struct RedshiftSettings {
     pub job_namespace: Option<Setting<Text>>,
     /// The databases of datashares, each with `host:port/database` of its producer. Named as here, without it.
     pub datashares: Setting<Pairs>,
-    /// How late a statement may appear in the history. So much is looked at again each time.
+    /// How late a statement may appear in the history. So much is read again each time.
     pub overlap: Setting<Seconds<60, { 24 * 3600 }>>,
     /// How far back the first poll reads. Later polls continue where the last one ended.
     pub lookback: Setting<Seconds<0, KEPT_SECONDS>>,
@@ -88,9 +88,9 @@ pub struct RedshiftConfig {
     pub overlap: Duration,
     /// How far back the first poll reads.
     pub lookback: Duration,
-    /// Where the first look begins instead.
+    /// Where the first poll begins instead.
     pub since: Option<PointInTime>,
-    /// Where all looks end, instead of now. A statement counts by its start.
+    /// Where all polls end, instead of now. A statement counts by its start.
     pub until: Option<PointInTime>,
 }
 
@@ -342,13 +342,13 @@ impl RedshiftSettings {
 }
 
 impl RedshiftConfig {
-    /// Where the first look begins.
+    /// Where the first poll begins.
     pub(super) fn begin(&self, now: OffsetDateTime) -> OffsetDateTime {
         let since = self.since.unwrap_or(PointInTime::Ago(self.lookback));
         of_millis(since.resolve(millis(now))).unwrap_or(now)
     }
 
-    /// Where a look ends.
+    /// Where a poll ends.
     pub(super) fn end(&self, now: OffsetDateTime) -> OffsetDateTime {
         let until = self
             .until

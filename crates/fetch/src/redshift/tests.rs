@@ -1,4 +1,4 @@
-//! Looks at a warehouse by the Data API of a service that follows its model.
+//! Polls a warehouse by the Data API of a service that follows its model.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -108,7 +108,7 @@ fn source(service: &StandIn) -> RedshiftSource {
     RedshiftSource::new(settings.validate().unwrap(), &service.aws())
 }
 
-/// Looks until there is no more, keeping the cursor as its caller does.
+/// Polls until there is no more, keeping the cursor as its caller does.
 async fn all(
     source: &mut RedshiftSource,
     cursor: &mut Option<Value>,
@@ -180,7 +180,7 @@ async fn the_names_are_those_of_the_endpoint_that_was_looked_up() {
 }
 
 #[tokio::test]
-async fn a_second_look_finds_nothing_again_and_asks_for_the_rest_alone() {
+async fn a_second_poll_finds_nothing_again_and_asks_for_the_rest_alone() {
     let service = service(|_| {}).await;
     let (mut source, mut cursor) = (source(&service), None);
     let first = all(&mut source, &mut cursor, at(60)).await;
@@ -197,7 +197,7 @@ async fn a_second_look_finds_nothing_again_and_asks_for_the_rest_alone() {
 }
 
 #[tokio::test]
-async fn a_look_from_the_same_position_finds_the_same_events() {
+async fn a_poll_from_the_same_position_finds_the_same_events() {
     let service = service(|_| {}).await;
     let first = all(&mut source(&service), &mut None, at(60)).await;
     let second = all(&mut source(&service), &mut None, at(60)).await;
@@ -205,7 +205,7 @@ async fn a_look_from_the_same_position_finds_the_same_events() {
 }
 
 #[tokio::test]
-async fn looks_at_a_few_statements_each_find_what_one_look_finds() {
+async fn polls_of_a_few_statements_each_find_what_one_poll_finds() {
     let service = service(|_| {}).await;
     let whole = all(&mut source(&service), &mut None, at(60)).await;
     let mut source = source(&service);

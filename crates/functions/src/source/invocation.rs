@@ -11,8 +11,8 @@ pub(super) enum Invocation {
     Records(Vec<u8>),
     /// Make invocations again that failed: the id of the message that holds each, and its payload.
     Again(Vec<(String, Value)>),
-    /// Look at the source: an event of EventBridge, or whatever somebody sent.
-    Look(Value),
+    /// Poll the source: an event of EventBridge, or whatever somebody sent.
+    Poll(Value),
 }
 
 impl Invocation {
@@ -28,7 +28,7 @@ impl Invocation {
             Some(Value::Array(_) | Value::Object(_)) => {
                 Invocation::Records(payload.to_string().into_bytes())
             }
-            Some(_) | None => Invocation::Look(payload),
+            Some(_) | None => Invocation::Poll(payload),
         }
     }
 }
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn logs_are_told_from_what_only_asks_for_a_look() {
+    fn logs_are_told_from_what_only_asks_for_a_poll() {
         let logs = Invocation::read(json!({"awslogs": {"data": ""}}));
         assert!(matches!(logs, Invocation::Logs(_)));
         for payload in [
@@ -111,7 +111,7 @@ mod tests {
             json!("x"),
             json!({"source": "aws.events"}),
         ] {
-            assert!(matches!(Invocation::read(payload), Invocation::Look(_)));
+            assert!(matches!(Invocation::read(payload), Invocation::Poll(_)));
         }
     }
 }

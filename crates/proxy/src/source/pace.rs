@@ -1,10 +1,10 @@
-//! When a source looks next. Pure, but for the jitter.
+//! When a source polls next. Pure, but for the jitter.
 
 use std::time::Duration;
 
 use fetch::FetchError;
 
-/// When it looks again after a first failure; the time doubles with each further one.
+/// When it polls again after a first failure; the time doubles with each further one.
 const FIRST: Duration = Duration::from_secs(1);
 
 /// The longest pause after failures that may pass by themselves.
@@ -13,7 +13,7 @@ const LONGEST: Duration = Duration::from_secs(300);
 /// The pause after a refusal: somebody has to change something, and wants to see soon that it helped.
 const REFUSED: Duration = Duration::from_secs(60);
 
-/// The shortest pause between two looks, so that no interval makes a loop that only calls.
+/// The shortest pause between two polls, so that no interval makes a loop that only calls.
 const SHORTEST: Duration = Duration::from_millis(100);
 
 /// The pace of a source.
@@ -31,7 +31,7 @@ impl Pace {
         }
     }
 
-    /// Returns how long to wait after a look that succeeded.
+    /// Returns how long to wait after a poll that succeeded.
     pub(super) fn after_success(&mut self, more: bool) -> Duration {
         self.failures = 0;
         match more {
@@ -40,7 +40,7 @@ impl Pace {
         }
     }
 
-    /// Returns how long to wait after a look that failed: up to half as much again, so that sources that failed together do
+    /// Returns how long to wait after a poll that failed: up to half as much again, so that sources that failed together do
     /// not come back together.
     pub(super) fn after_failure(&mut self, failure: &FetchError) -> Duration {
         let pause = match failure {

@@ -1,4 +1,4 @@
-//! Logs and counts the findings of a look: what could not be read, and where it is.
+//! Logs and counts the findings of a poll: what could not be read, and where it is.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use tracing::{debug, warn};
 use crate::telemetry::metric::Metric;
 use crate::telemetry::text::shown;
 
-/// The findings of one look that are logged one by one; of the others only how many there are.
+/// The findings of one poll that are logged one by one; of the others only how many there are.
 const LOGGED: usize = 20;
 
 /// Most characters of a place and of a message: both may hold names that a stranger chose.
@@ -23,7 +23,7 @@ pub fn report(source: &str, findings: &[Finding]) {
         let rule = finding.rule.as_str();
         let (place, message) = (shown(&finding.place, TEXT), shown(&finding.message, TEXT));
         match finding.rule {
-            // The usual result of a second look at the same time.
+            // The usual result of a second poll at the same time.
             FindingRule::Duplicate => debug!(source, rule, %place, "{message}"),
             FindingRule::Truncated
             | FindingRule::Incomplete
@@ -43,7 +43,7 @@ pub fn report(source: &str, findings: &[Finding]) {
         let more = logged - LOGGED;
         warn!(
             source,
-            more, "further findings of this look are only counted"
+            more, "further findings of this poll are only counted"
         );
     }
     for (rule, count) in counts {

@@ -1,6 +1,6 @@
 //! The sources of a running `serve`: opens their ledger, and starts a task for each.
 //!
-//! Opening a source calls nothing, so a service that does not answer keeps no `serve` from starting; its first look says so.
+//! Opening a source calls nothing, so a service that does not answer keeps no `serve` from starting; its first poll says so.
 //! A source that panics is opened again. What a source does is in `source.rs`.
 
 use std::sync::Arc;

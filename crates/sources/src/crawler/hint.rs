@@ -1,5 +1,5 @@
 //! Hints: events of EventBridge that say that a crawl has ended. They have no id of the crawl and are delivered on a best
-//! effort, so they only say where to look now
+//! effort, so they only say that a poll is due
 //! (<https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-glue.html>). Called by the function of this source.
 
 use serde_json::Value;
@@ -14,7 +14,7 @@ pub enum Hint {
         /// The name of the crawler.
         crawler: String,
     },
-    /// Nothing that needs a look: a crawl has started, or something else happened.
+    /// Nothing that needs a poll: a crawl has started, or something else happened.
     Nothing,
 }
 
@@ -39,7 +39,7 @@ impl Hint {
         let detail = event.get("detail").unwrap_or(&Value::Null);
         match text(detail, "state").as_deref() {
             Some("Started") => Ok(Hint::Nothing),
-            // Also a state that is not documented: a look too many does no harm.
+            // Also a state that is not documented: a poll too many does no harm.
             Some(_) | None => match text(detail, "crawlerName") {
                 Some(crawler) => Ok(Hint::Ended { crawler }),
                 None => Err(UnreadableHint("its detail has no crawlerName")),

@@ -1,4 +1,4 @@
-//! Statements that have been read and not yet written: until the look is over, a later statement of the transaction may
+//! Statements that have been read and not yet written: until the poll is over, a later statement of the transaction may
 //! rename what an earlier one wrote. Called by `extract`.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use uuid::Uuid;
 
 use super::event::{EventType, Namer, Parent, QueryFacet, Statement, write};
-use super::extract::Look;
+use super::extract::Poll;
 use super::flow::Flow;
 use super::history::{Query, Transfer};
 use super::job::{self, Clues};
@@ -19,7 +19,7 @@ use crate::{Finding, FindingRule, FoundEvent, Identity};
 /// (<https://docs.aws.amazon.com/redshift/latest/dg/stored-procedure-constraints.html>).
 const MAX_DEPTH: usize = 32;
 
-/// The most findings about datasets that could not be placed, of one look.
+/// The most findings about datasets that could not be placed, of one poll.
 const MAX_FINDINGS: usize = 20;
 
 /// A statement that has an event.
@@ -50,13 +50,13 @@ pub(super) struct At<'s> {
     pub(super) transaction: i64,
 }
 
-/// The drafts of one look, in order.
+/// The drafts of one poll, in order.
 #[derive(Debug, Default)]
 pub(super) struct Drafts<'a> {
     drafts: Vec<Draft<'a>>,
     /// The drafts that name a table.
     by_place: HashMap<Place, Vec<usize>>,
-    /// The queries that are reported by this look.
+    /// The queries that are reported by this poll.
     reported: HashSet<i64>,
 }
 
@@ -115,15 +115,15 @@ impl<'a> Drafts<'a> {
     /// Writes the events of the queries that are reported.
     pub(super) fn events(
         self,
-        look: &Look<'_>,
+        poll: &Poll<'_>,
         callers: &HashMap<i64, i64>,
     ) -> (Vec<FoundEvent>, Vec<Finding>) {
         let mut namer = Namer {
-            warehouse: look.warehouse,
-            catalogue: look.catalogue,
+            warehouse: poll.warehouse,
+            catalogue: poll.catalogue,
             not_placed: BTreeSet::new(),
         };
-        let namespace = look.warehouse.namespace();
+        let namespace = poll.warehouse.namespace();
         let mut procedures: HashMap<i64, (Uuid, String)> = HashMap::new();
         let mut events = Vec::new();
         for draft in &self.drafts {
@@ -141,7 +141,7 @@ impl<'a> Drafts<'a> {
                 event_type: draft.event_type,
                 time: draft.query.end.unwrap_or(draft.query.start),
                 run: run.uuid(),
-                job_namespace: look.options.job_namespace.as_deref().unwrap_or(namespace),
+                job_namespace: poll.options.job_namespace.as_deref().unwrap_or(namespace),
                 job: &job,
                 kind: draft.kind,
                 flow: &draft.flow,
@@ -152,9 +152,9 @@ impl<'a> Drafts<'a> {
                 parent: parent(draft, &procedures, callers),
                 query: query_facet(draft.query),
                 transfer: draft.transfer,
-                engine: look.history.engine.as_deref(),
+                engine: poll.history.engine.as_deref(),
             };
-            if look.options.start_events {
+            if poll.options.start_events {
                 let start = Statement {
                     event_type: EventType::Start,
                     time: draft.query.start,

@@ -1,8 +1,8 @@
-//! Makes events of the statements of a history, in the order in which they started. Called by `fetch` for every look at
+//! Makes events of the statements of a history, in the order in which they started. Called by `fetch` for every poll of
 //! a warehouse. A whole history, such as a saved one, is read by the tests and benchmarks.
 //!
-//! The same history gives the same events, whatever of it was seen before: what a look has to know of earlier statements
-//! is in its [`State`], as it was where the look begins. `extract/statement.rs` reads one statement, `extract/report.rs` makes its
+//! The same history gives the same events, whatever of it was seen before: what a poll has to know of earlier statements
+//! is in its [`State`], as it was where the poll begins. `extract/statement.rs` reads one statement, `extract/report.rs` makes its
 //! event, and `extract/notes.rs` and `extract/visible.rs` say what is not known.
 
 mod internal;
@@ -31,9 +31,9 @@ use internal::is_internal;
 /// The label by which our own statements are known (`SET query_group`).
 pub const OWN_LABEL: &str = "lineage-proxy";
 
-/// What is looked at.
+/// What is polled.
 #[derive(Debug, Clone, Copy)]
-pub struct Look<'a> {
+pub struct Poll<'a> {
     /// The statements.
     pub history: &'a History,
     /// The tables.
@@ -42,18 +42,18 @@ pub struct Look<'a> {
     pub warehouse: &'a Warehouse,
     /// What is reported.
     pub options: &'a Options,
-    /// The time that is looked at.
+    /// The time that is polled.
     pub window: Window,
 }
 
-/// What a look has brought.
+/// What a poll has brought.
 #[derive(Debug, Clone)]
 pub struct Found {
     /// Events and findings.
     pub extraction: Extraction,
-    /// Where the next look begins.
+    /// Where the next poll begins.
     pub next: OffsetDateTime,
-    /// What the next look has to know.
+    /// What the next poll has to know.
     pub state: State,
     /// The names of the tables that occur: with their columns more is found.
     pub tables: BTreeSet<String>,
@@ -68,18 +68,18 @@ pub struct Found {
 }
 
 /// Makes the events.
-pub fn extract(look: &Look<'_>, state: &State) -> Found {
-    let transactions = transactions(look.history, look.window.now);
-    let next = next(look.history, &transactions, &look.window);
+pub fn extract(poll: &Poll<'_>, state: &State) -> Found {
+    let transactions = transactions(poll.history, poll.window.now);
+    let next = next(poll.history, &transactions, &poll.window);
     let mut run = Run {
-        look,
+        poll,
         state: state.clone(),
         done: BTreeSet::new(),
         transactions,
-        callers: callers(look.history),
-        session_starts: session_starts(look.history),
+        callers: callers(poll.history),
+        session_starts: session_starts(poll.history),
         drafts: Drafts::default(),
-        findings: look.history.findings.clone(),
+        findings: poll.history.findings.clone(),
         asked: RefCell::default(),
         lists: RefCell::default(),
         changed: BTreeMap::new(),
@@ -88,7 +88,7 @@ pub fn extract(look: &Look<'_>, state: &State) -> Found {
         unloads: BTreeSet::new(),
     };
     run.state.done.clear();
-    let mut queries: Vec<&Query> = look.history.queries.values().collect();
+    let mut queries: Vec<&Query> = poll.history.queries.values().collect();
     queries.sort_unstable_by_key(|query| (query.start, query.id));
     let mut before: Option<State> = None;
     for query in queries {
@@ -139,19 +139,19 @@ pub fn extract_all(
         is_complete: true,
         presses_on: true,
     };
-    let look = Look {
+    let poll = Poll {
         history: &whole,
         catalogue,
         warehouse,
         options,
         window,
     };
-    extract(&look, &State::default()).extraction
+    extract(&poll, &State::default()).extraction
 }
 
-/// One look, under way.
+/// One poll, under way.
 struct Run<'a> {
-    look: &'a Look<'a>,
+    poll: &'a Poll<'a>,
     state: State,
     done: BTreeSet<i64>,
     transactions: BTreeMap<i64, Transaction>,
@@ -169,7 +169,7 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn statement(&mut self, query: &'a Query, is_done: bool) {
-        let options = self.look.options;
+        let options = self.poll.options;
         let is_left_out =
             !options.databases.is_empty() && !options.databases.contains(&query.database);
         if query.status == Status::Running
@@ -212,12 +212,12 @@ impl<'a> Run<'a> {
     }
 
     fn found(mut self, before: Option<State>, next: OffsetDateTime) -> Found {
-        let look = self.look;
+        let poll = self.poll;
         let visible = self.visibility();
         self.invisible();
-        let (events, findings) = self.drafts.events(look, &self.callers);
+        let (events, findings) = self.drafts.events(poll, &self.callers);
         self.findings.extend(findings);
-        let beyond = look.history.unreadable_beyond();
+        let beyond = poll.history.unreadable_beyond();
         if beyond > 0 {
             self.findings.push(Finding {
                 rule: FindingRule::Unreadable,

@@ -1,6 +1,6 @@
-//! Where the next look at a history begins. Called by `extract`.
+//! Where the next poll of a history begins. Called by `extract`.
 //!
-//! Rows appear late and out of order, and a statement has its row from its start on. So each look overlaps with the one
+//! Rows appear late and out of order, and a statement has its row from its start on. So each poll overlaps with the one
 //! before, and does not pass a transaction that is still open: what was seen twice has the same identity.
 
 use std::collections::BTreeMap;
@@ -10,15 +10,15 @@ use time::{Duration, OffsetDateTime};
 use super::history::History;
 use super::transaction::{Fate, Transaction};
 
-/// What is open for longer than this holds nothing up: the next looks would read the same day again and again.
+/// What is open for longer than this holds nothing up: the next polls would read the same day again and again.
 const LONGEST: Duration = Duration::days(1);
 
-/// The time that is looked at.
+/// The time that is polled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
     /// Where it begins: the statements that started then or later.
     pub from: OffsetDateTime,
-    /// The time of the look.
+    /// The time of the poll.
     pub now: OffsetDateTime,
     /// How late the row of a statement may appear.
     pub overlap: Duration,
@@ -28,7 +28,7 @@ pub struct Window {
     pub presses_on: bool,
 }
 
-/// Decides where the next look begins: never earlier than this one.
+/// Decides where the next poll begins: never earlier than this one.
 pub(super) fn next(
     history: &History,
     transactions: &BTreeMap<i64, Transaction>,

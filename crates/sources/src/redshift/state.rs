@@ -1,4 +1,4 @@
-//! What is remembered between two looks at the history: sessions with their temporary tables and settings, and which
+//! What is remembered between two polls of the history: sessions with their temporary tables and settings, and which
 //! statements have had their event. Written into the cursor of the source as JSON; `extract` reads and changes it.
 //!
 //! Sessions live long, and a temporary table may be read hours after it was made. So this is kept, within bounds.

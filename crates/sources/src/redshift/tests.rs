@@ -286,8 +286,8 @@ fn what_is_missing_is_said_once_and_where() {
     assert_eq!(unseen.count(), 1);
 }
 
-/// Looks at the history until a time, from where the last look ended.
-fn look(
+/// Polls the history until a time, from where the last poll ended.
+fn poll(
     results: &(History, Catalogue),
     state: &State,
     from: time::OffsetDateTime,
@@ -299,7 +299,7 @@ fn look(
     // What had not started, or not ended, by then.
     let history = results.0.as_of(from, now);
     extract(
-        &Look {
+        &Poll {
             history: &history,
             catalogue: &results.1,
             warehouse: &warehouse,
@@ -317,7 +317,7 @@ fn look(
 }
 
 #[test]
-fn many_looks_find_what_one_look_finds_and_nothing_twice() {
+fn many_polls_find_what_one_poll_finds_and_nothing_twice() {
     let results = saved("");
     let whole = extracted(&results, &Options::default());
     for step in [1, 3, 7, 20] {
@@ -325,7 +325,7 @@ fn many_looks_find_what_one_look_finds_and_nothing_twice() {
         let mut from = time::OffsetDateTime::from_unix_timestamp(1_778_637_000).unwrap();
         let mut found = Vec::new();
         for minutes in (0..80).step_by(step) {
-            let seen = look(&results, &state, from, minutes);
+            let seen = poll(&results, &state, from, minutes);
             assert!(seen.next >= from);
             found.extend(seen.extraction.events);
             from = seen.next;
@@ -375,11 +375,11 @@ fn a_reader_that_sees_its_own_statements_alone_says_so_once() {
         .unwrap();
     let results = (history, catalogue);
     let from = time::OffsetDateTime::from_unix_timestamp(1_778_637_000).unwrap();
-    let first = look(&results, &State::default(), from, 60);
+    let first = poll(&results, &State::default(), from, 60);
     let [finding] = &first.extraction.findings[..] else {
         panic!("{:?}", first.extraction)
     };
     assert_eq!(finding.rule, FindingRule::NotVisible);
-    let second = look(&results, &first.state, from, 61);
+    let second = poll(&results, &first.state, from, 61);
     assert!(second.extraction.findings.is_empty());
 }

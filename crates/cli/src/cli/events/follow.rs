@@ -1,6 +1,6 @@
-//! `--follow`: looks again and again, and prints each line once, in the order in which it was logged.
+//! `--follow`: polls again and again, and prints each line once, in the order in which it was logged.
 //!
-//! A line may arrive at CloudWatch Logs after others that were logged later. So each look goes back over the last minutes, and
+//! A line may arrive at CloudWatch Logs after others that were logged later. So each poll goes back over the last minutes, and
 //! what was printed is remembered for as long.
 
 use std::collections::{BTreeMap, HashMap};
@@ -21,8 +21,8 @@ const LATE: i64 = 300_000;
 struct Followed {
     /// The lines that were printed, with their times in milliseconds.
     printed: HashMap<String, i64>,
-    /// The events that were selected, each with when a look last found a line that selects it, in milliseconds since 1970. They are
-    /// kept as long as looks may find that line again, so that none is taken for a new one.
+    /// The events that were selected, each with when a poll last found a line that selects it, in milliseconds since 1970. They are
+    /// kept as long as polls may find that line again, so that none is taken for a new one.
     events: BTreeMap<Uuid, i64>,
 }
 
@@ -41,7 +41,7 @@ pub(super) async fn follow(insights: &Insights, arguments: &Arguments) -> anyhow
             since,
             until: now + SKEW,
         };
-        let lines = look(insights, &selection, &mut followed, range, start, now).await?;
+        let lines = poll(insights, &selection, &mut followed, range, start, now).await?;
         for line in followed.fresh(lines) {
             show::line(&line, arguments.output)?;
         }
@@ -52,7 +52,7 @@ pub(super) async fn follow(insights: &Insights, arguments: &Arguments) -> anyhow
 }
 
 /// Finds the lines of a range of time that are selected, or are about events that are; of an event that is new, all since `start`.
-async fn look(
+async fn poll(
     insights: &Insights,
     selection: &Selection,
     followed: &mut Followed,
@@ -84,7 +84,7 @@ async fn look(
 }
 
 impl Followed {
-    /// Remembers events that a look at `now` has found, and returns those that are new, in their order in `ids`.
+    /// Remembers events that a poll at `now` has found, and returns those that are new, in their order in `ids`.
     fn add(&mut self, ids: Vec<Uuid>, now: i64) -> Vec<Uuid> {
         let mut fresh = ids;
         fresh.retain(|id| self.events.insert(*id, now).is_none());
@@ -104,7 +104,7 @@ impl Followed {
         fresh
     }
 
-    /// Forgets lines and events that no look from `since` on finds again.
+    /// Forgets lines and events that no poll from `since` on finds again.
     fn forget(&mut self, since: i64) {
         self.events.retain(|_, seen| *seen >= since);
         // An event that is selected late brings its older lines with it, but only once.
@@ -173,7 +173,7 @@ mod tests {
         }
         followed.forget(now - LATE);
         assert_eq!(followed.events.len(), 500);
-        // Their lines are older than what looks go back to.
+        // Their lines are older than what polls go back to.
         followed.add(vec![Uuid::from_u128(900)], now + 1);
         followed.forget(now + 1);
         assert_eq!(followed.events.len(), 1, "memory is bounded by time");

@@ -27,8 +27,8 @@ const GROUPS: usize = 50;
 /// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html>).
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// The first and the longest time between two looks at a query. `GetQueryResults` may be called five times a second (same page).
-const LOOKS: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
+/// The first and the longest time between two polls of a query. `GetQueryResults` may be called five times a second (same page).
+const POLLS: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
 
 /// A query that did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -170,7 +170,7 @@ impl Insights {
         let id = self.start(&start, until).await?;
         *self.lock() = Some(id.clone());
         let get = GetQueryResults { query_id: id };
-        let mut pause = LOOKS.0;
+        let mut pause = POLLS.0;
         loop {
             let found = self.client.send(&get).await;
             let found = found.map_err(|error| refused("logs:GetQueryResults", &error))?;
@@ -181,13 +181,13 @@ impl Insights {
                 }
                 Next::Wait => sleep(pause).await,
             }
-            pause = (pause * 2).min(LOOKS.1);
+            pause = (pause * 2).min(POLLS.1);
         }
     }
 
     /// Starts a query, once the account has room for one more.
     async fn start(&self, start: &StartQuery, until: Instant) -> Result<String, QueryError> {
-        let mut pause = LOOKS.0;
+        let mut pause = POLLS.0;
         loop {
             match self.client.send(start).await {
                 Ok(started) => return Ok(started.query_id),
@@ -198,7 +198,7 @@ impl Insights {
                 }
                 Err(error) => return Err(refused("logs:StartQuery", &error)),
             }
-            pause = (pause * 2).min(LOOKS.1);
+            pause = (pause * 2).min(POLLS.1);
         }
     }
 

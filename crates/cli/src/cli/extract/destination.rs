@@ -139,7 +139,7 @@ impl Destination {
         }
     }
 
-    /// Makes what was taken durable: it may be deleted where it was found, or passed over by the next look.
+    /// Makes what was taken durable: it may be deleted where it was found, or passed over by the next poll.
     pub(super) fn keep(&mut self) -> anyhow::Result<()> {
         match &mut self.way {
             Way::File(file) => Ok(file.keep()?),

@@ -13,13 +13,13 @@ async fn one_log_group_that_refuses_or_is_not_there_harms_no_other() {
         ("good", group(vec![logged("a", 1, NOW, line(&event(1)))])),
     ])
     .await;
-    let mut looker = source(
+    let mut logs_source = source(
         &service,
         json!({"groups": "gone,cold,good", "settle": "0s"}),
     );
     let (mut cursor, mut found, mut rules, mut errors) = (None, Vec::new(), Vec::new(), Vec::new());
     for _ in 0..6 {
-        match looker.next(cursor.as_ref(), at(NOW + MINUTE)).await {
+        match logs_source.next(cursor.as_ref(), at(NOW + MINUTE)).await {
             Ok(fetched) => {
                 found.extend(
                     fetched
@@ -51,7 +51,10 @@ async fn one_log_group_that_refuses_or_is_not_there_harms_no_other() {
     );
     let mut found = Vec::new();
     for _ in 0..8 {
-        if let Ok(fetched) = looker.next(cursor.as_ref(), at(NOW + 2 * MINUTE)).await {
+        if let Ok(fetched) = logs_source
+            .next(cursor.as_ref(), at(NOW + 2 * MINUTE))
+            .await
+        {
             found.extend(
                 fetched
                     .extraction
@@ -75,13 +78,13 @@ async fn an_error_says_which_call_failed_and_the_same_step_is_made_again() {
         times,
     };
     service.set(|settings| settings.glue_faults = vec![denied(1)]);
-    let mut looker = source(&service, json!({"groups": GROUP, "settle": "0s"}));
-    let error = looker.next(None, at(NOW + MINUTE)).await.unwrap_err();
+    let mut logs_source = source(&service, json!({"groups": GROUP, "settle": "0s"}));
+    let error = logs_source.next(None, at(NOW + MINUTE)).await.unwrap_err();
     let expected =
         format!("FilterLogEvents of log group {GROUP}: AccessDeniedException: on demand");
     assert_eq!(error, FetchError::Refused(expected));
     assert_eq!(
-        look(&mut looker, &mut None, NOW + MINUTE).await,
+        poll(&mut logs_source, &mut None, NOW + MINUTE).await,
         (runs(1..2), vec![])
     );
 }

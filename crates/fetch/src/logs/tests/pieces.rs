@@ -35,13 +35,13 @@ async fn the_rest_of_an_event_is_read_without_the_filter() {
     .await;
     let settings = json!({"groups": GROUP, "settle": "0s", "filter": "\"ConsoleTransport: {\""});
     let mut cursor = None;
-    let found = look(&mut source(&service, settings), &mut cursor, NOW + MINUTE).await;
+    let found = poll(&mut source(&service, settings), &mut cursor, NOW + MINUTE).await;
     assert_eq!(found, (runs(1..3), vec![]));
     let calls = service.calls();
     assert!(calls.contains_key("GetLogEvents 200"), "{calls:?}");
     // All lines of the log come to the same.
     let settings = json!({"groups": GROUP, "settle": "0s", "all_lines": true});
-    let found = look(&mut source(&service, settings), &mut None, NOW + MINUTE).await;
+    let found = poll(&mut source(&service, settings), &mut None, NOW + MINUTE).await;
     assert_eq!(found, (runs(1..3), vec![]));
 }
 
@@ -55,11 +55,11 @@ async fn an_event_under_way_is_waited_for_and_then_reported_once() {
         let (head, rest) = text.split_at(150);
         let head = logged("a", 1, NOW, head);
         let service = service(&[(GROUP, group(vec![head.clone()]))]).await;
-        let mut looker = source(&service, settings);
+        let mut logs_source = source(&service, settings);
         let mut cursor = None;
         for minute in 1..9 {
             assert_eq!(
-                look(&mut looker, &mut cursor, NOW + minute * MINUTE).await,
+                poll(&mut logs_source, &mut cursor, NOW + minute * MINUTE).await,
                 (vec![], vec![])
             );
         }
@@ -71,11 +71,11 @@ async fn an_event_under_way_is_waited_for_and_then_reported_once() {
             cursor.clone(),
         );
         assert_eq!(
-            look(&mut looker, &mut cursor, NOW + 11 * MINUTE).await,
+            poll(&mut logs_source, &mut cursor, NOW + 11 * MINUTE).await,
             (vec![], vec![FindingRule::Incomplete])
         );
         assert_eq!(
-            look(&mut looker, &mut cursor, NOW + 12 * MINUTE).await,
+            poll(&mut logs_source, &mut cursor, NOW + 12 * MINUTE).await,
             (vec![], vec![])
         );
         set(
@@ -84,21 +84,21 @@ async fn an_event_under_way_is_waited_for_and_then_reported_once() {
             group(vec![head, logged("a", 2, NOW + MINUTE, rest)]),
         );
         assert_eq!(
-            look(&mut late.0, &mut late.1, NOW + 9 * MINUTE).await,
+            poll(&mut late.0, &mut late.1, NOW + 9 * MINUTE).await,
             (runs(1..2), vec![])
         );
     }
 }
 
 #[tokio::test]
-async fn where_nobody_looks_again_an_event_under_way_is_reported() {
+async fn where_nobody_polls_again_an_event_under_way_is_reported() {
     for all_lines in [false, true] {
         let head = logged("a", 1, NOW, &line(&event(1))[..150]);
         let service = service(&[(GROUP, group(vec![head]))]).await;
         let mut config = config(json!({"groups": GROUP, "settle": "0s", "all_lines": all_lines}));
         config.until = Some(PointInTime::Ago(std::time::Duration::ZERO));
-        let mut looker = LogsSource::new(config, &service.aws());
-        let found = look(&mut looker, &mut None, NOW + SECOND).await;
+        let mut logs_source = LogsSource::new(config, &service.aws());
+        let found = poll(&mut logs_source, &mut None, NOW + SECOND).await;
         assert_eq!(found, (vec![], vec![FindingRule::Incomplete]));
     }
 }

@@ -21,7 +21,7 @@ impl<'a> Run<'a> {
             insert_values,
             skip,
             ..
-        } = self.look.options;
+        } = self.poll.options;
         let reporter = match &lineage.origin {
             Some(Origin::Dbt { .. }) => Some(Reporter::Dbt),
             Some(Origin::Airflow { .. }) => Some(Reporter::Airflow),
@@ -124,7 +124,7 @@ impl<'a> Run<'a> {
             procedure,
             error,
             caller: self.callers.get(&query.id).copied(),
-            transfer: self.look.history.transfers.get(&query.id),
+            transfer: self.poll.history.transfers.get(&query.id),
         }
     }
 
@@ -144,7 +144,7 @@ impl<'a> Run<'a> {
                 | StatementKind::Append
                 | StatementKind::Call
         ) && lineage.reading == Reading::Parsed;
-        match self.look.options.sql {
+        match self.poll.options.sql {
             SqlFacet::None => None,
             SqlFacet::Full if has_no_credentials => {
                 Some(text.unwrap_or(&lineage.redacted).to_owned())

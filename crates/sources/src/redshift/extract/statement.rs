@@ -27,7 +27,7 @@ impl<'a> Run<'a> {
         is_reported: bool,
         fate: Fate,
     ) {
-        let history = self.look.history;
+        let history = self.poll.history;
         let scans = history.scans.get(&query.id);
         let mut notes = Notes::new(query);
         let (text, lineages) = {
@@ -83,7 +83,7 @@ impl<'a> Run<'a> {
     /// Reads one statement of a text, and changes the session.
     fn one(&mut self, read: Read<'a, '_>, key: &str, session: &mut Session, notes: &mut Notes) {
         let Read { query, lineage, .. } = &read;
-        let scans = self.look.history.scans.get(&query.id);
+        let scans = self.poll.history.scans.get(&query.id);
         let moment = self.moment(query, session);
         let mut flow = Flow::of(lineage, &moment);
         let mut outputs = self.outputs(lineage, &moment, &mut flow);
@@ -91,7 +91,7 @@ impl<'a> Run<'a> {
         if !is_understood {
             use_scans(lineage, scans, &mut flow, &mut outputs, read.text.is_none());
         }
-        let transfer = self.look.history.transfers.get(&query.id);
+        let transfer = self.poll.history.transfers.get(&query.id);
         use_transfer(lineage.kind, transfer, &mut flow, &mut outputs);
         let changes = effects::changes(lineage, &moment);
         let temporary = changes.iter().any(effects::Change::fills_temporary);
@@ -140,10 +140,10 @@ impl<'a> Run<'a> {
     }
 
     fn moment<'m>(&'m self, query: &'m Query, session: &'m Session) -> Moment<'m> {
-        let history = self.look.history;
+        let history = self.poll.history;
         Moment {
             session,
-            catalogue: self.look.catalogue,
+            catalogue: self.poll.catalogue,
             database: &query.database,
             user: history.users.get(&query.user).map(String::as_str),
             scans: history.scans.get(&query.id),

@@ -8,7 +8,7 @@ use crate::{Finding, FindingRule};
 impl Run<'_> {
     /// Says once which views cannot be read. One that can be again is forgotten.
     pub(super) fn invisible(&mut self) {
-        for (view, reason) in &self.look.history.invisible {
+        for (view, reason) in &self.poll.history.invisible {
             if self.state.invisible.insert(view.name().to_owned()) {
                 self.findings.push(Finding {
                     rule: FindingRule::NotVisible,
@@ -21,7 +21,7 @@ impl Run<'_> {
 
     /// Says once if no statement of others was seen. Returns whether nothing has to be said any more.
     pub(super) fn visibility(&mut self) -> bool {
-        let queries = || self.look.history.queries.values();
+        let queries = || self.poll.history.queries.values();
         let own: BTreeSet<i64> = queries()
             .filter(|query| query.label == OWN_LABEL)
             .map(|query| query.user)

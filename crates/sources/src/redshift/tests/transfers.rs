@@ -44,7 +44,7 @@ fn an_unload_says_what_it_has_written() {
 fn what_is_transferred_is_asked_for_once_and_only_of_what_transfers() {
     let asked = |leave_out: &str| {
         let (history, catalogue) = saved(leave_out);
-        let found = super::look(&(history, catalogue), &State::default(), start(), 80);
+        let found = super::poll(&(history, catalogue), &State::default(), start(), 80);
         (found.loads, found.unloads)
     };
     let (loads, unloads) = asked("sys_load_history");

@@ -1,12 +1,12 @@
-//! One look at a history: asks for the statements, then for what is needed to read them, and reads them.
+//! One poll of a history: asks for the statements, then for what is needed to read them, and reads them.
 //!
-//! The limit of rows is halved where a result is too large to be had, and doubled where a look would end where it began
+//! The limit of rows is halved where a result is too large to be had, and doubled where a poll would end where it began
 //! because of a transaction that is still open. What a user may not read is said once, and done without.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use ::sources::redshift::{
-    Catalogue, Found, History, Look, ReadError, State, View, Warehouse, Window, extract, queries,
+    Catalogue, Found, History, Poll, ReadError, State, View, Warehouse, Window, extract, queries,
 };
 use time::{Duration, OffsetDateTime};
 
@@ -15,17 +15,17 @@ use super::cursor::Cursor;
 use super::data_api::StatementError;
 use crate::FetchError;
 
-/// The most statements of a look: some 5 KB each in an answer. And the most when a look has to get past an open transaction.
+/// The most statements of a poll: some 5 KB each in an answer. And the most when a poll has to get past an open transaction.
 const ROWS: usize = 4_000;
 const MOST_ROWS: usize = 16_000;
 
-/// The most bytes of texts of a look.
+/// The most bytes of texts of a poll.
 const MAX_TEXT_BYTES: usize = 128 << 20;
 
 /// The most bytes of one answer.
 const MAX_ANSWER_BYTES: usize = 192 << 20;
 
-/// The most tables that one look asks for.
+/// The most tables that one poll asks for.
 const MAX_TABLES: usize = 5_000;
 
 /// How often columns and steps are asked for: with columns, `*` may lead to further ones.
@@ -34,7 +34,7 @@ const ROUNDS: usize = 3;
 /// How long databases, external schemas and users are believed.
 const BELIEVED: Duration = Duration::hours(1);
 
-/// How many statements a look asks for.
+/// How many statements a poll asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Limit {
     rows: usize,
@@ -60,7 +60,7 @@ impl Limit {
         })
     }
 
-    /// After a look that ended where it began although there are more statements.
+    /// After a poll that ended where it began although there are more statements.
     fn more(self) -> Limit {
         match self.rows < MOST_ROWS {
             true => Limit {
@@ -75,15 +75,15 @@ impl Limit {
     }
 }
 
-/// What a look has gathered before it is read.
+/// What a poll has gathered before it is read.
 struct Gathered {
     history: History,
     is_complete: bool,
 }
 
 impl RedshiftSource {
-    /// Looks once. Returns what was found, and whether that is all there is until now.
-    pub(super) async fn look(
+    /// Polls once. Returns what was found, and whether that is all there is until now.
+    pub(super) async fn poll(
         &mut self,
         at: &Cursor,
         warehouse: &Warehouse,
@@ -238,14 +238,14 @@ impl RedshiftSource {
         let (state, warehouse) = (state.clone(), warehouse.clone());
         let options = self.config.options.clone();
         let task = tokio::task::spawn_blocking(move || {
-            let look = Look {
+            let poll = Poll {
                 history: &history,
                 catalogue: &catalogue,
                 warehouse: &warehouse,
                 options: &options,
                 window,
             };
-            let found = extract(&look, &state);
+            let found = extract(&poll, &state);
             (history, catalogue, found)
         });
         match task.await {
