@@ -1,22 +1,25 @@
 //! How requests are authenticated. The credential is read again from time to time and after it was rejected, so that a new
 //! one takes effect without a restart. Nothing that is kept of a response contains the credential in use.
 
+mod session;
+
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use aws::{Aws, Signer};
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, Url};
+use reqwest::Client;
+use reqwest::header::HeaderName;
 use settings::SecretText;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::google;
-use super::token::{Grant, TokenEndpoint, basic};
-use crate::response::{OwnCredentials, ResponseDetail, ResponseFilter, words};
+use super::token::{Grant, TokenEndpoint};
+use crate::response::{ResponseDetail, words};
 use crate::secret::{Credential, SecretError, SecretSource};
 use crate::{Failure, OpenError, Reason, Scope};
+
+pub(crate) use session::Session;
 
 /// When a credential is read again.
 #[derive(Debug, Clone, Copy)]
@@ -77,17 +80,6 @@ impl AuthConfig {
     }
 }
 
-/// What requests are authenticated with until the credential changes.
-pub(crate) struct Session {
-    header: Option<(HeaderName, HeaderValue)>,
-    query: Option<(String, String)>,
-    signer: Option<Signer>,
-    /// What may be kept of responses.
-    pub(crate) filter: ResponseFilter,
-    /// What is sent.
-    credential: Option<SecretText>,
-}
-
 /// Authenticates requests. Clones share the credential.
 #[derive(Clone)]
 pub(crate) struct Authenticator {
@@ -141,39 +133,6 @@ impl AuthConfig {
     pub(crate) fn has_credential(&self) -> bool {
         let is_made = matches!(self.method, Method::SigV4 { .. } | Method::Token(_));
         is_made || self.secret.is_some()
-    }
-}
-
-impl Session {
-    /// The headers that authenticate a POST of `body` to `url`.
-    pub(crate) fn headers(&self, url: &Url, body: &[u8]) -> Result<HeaderMap, Failure> {
-        let mut headers = HeaderMap::new();
-        if let Some((name, value)) = &self.header {
-            headers.insert(name, value.clone());
-        }
-        if let Some(signer) = &self.signer {
-            let unsigned = |message: &str| Failure::new(Reason::Permission, Scope::Target, message);
-            let signed = signer.sign_post(url.as_str(), body, SystemTime::now());
-            for (name, value) in signed.map_err(|error| unsigned(&error.to_string()))? {
-                let name = HeaderName::from_bytes(name.as_bytes());
-                let value = HeaderValue::from_str(&value);
-                let (Ok(name), Ok(mut value)) = (name, value) else {
-                    return Err(unsigned("the signature is not a valid header"));
-                };
-                value.set_sensitive(true);
-                headers.insert(name, value);
-            }
-        }
-        Ok(headers)
-    }
-
-    /// Adds the credential to a URL.
-    pub(crate) fn url(&self, url: &Url) -> Url {
-        let mut url = url.clone();
-        if let Some((name, value)) = &self.query {
-            url.query_pairs_mut().append_pair(name, value);
-        }
-        url
     }
 }
 
@@ -383,67 +342,6 @@ impl Shared {
             read_at: now,
             due: due.and_then(|due| now.checked_add(due)),
             expires: lifetime.and_then(|lifetime| now.checked_add(lifetime)),
-        }
-    }
-
-    /// Makes a session of a credential. `exchanged` is what a token was requested with. The error does not contain it.
-    fn session(
-        &self,
-        credential: &SecretText,
-        exchanged: Option<&SecretText>,
-    ) -> Result<Session, String> {
-        let text = credential.expose();
-        let is_sent_as_it_is = !self.is_token();
-        if is_sent_as_it_is && google::private_key(text).is_some() {
-            return Err(
-                "the credential is the key file of a Google service account: it is never sent, and needs auth: google"
-                    .to_owned(),
-            );
-        }
-        let header = |name: HeaderName, text: &str| {
-            let value = HeaderValue::from_str(text);
-            let mut value = value.map_err(|_| {
-                "the API key contains a character that no HTTP header can carry".to_owned()
-            })?;
-            value.set_sensitive(true);
-            Ok::<_, String>(Some((name, value)))
-        };
-        let (mut headers, mut query) = (None, None);
-        match &self.config.method {
-            Method::Bearer if text.is_empty() => {}
-            Method::Bearer | Method::Token(_) => {
-                headers = header(AUTHORIZATION, &format!("Bearer {text}"))?;
-            }
-            Method::Header(name) => headers = header(name.clone(), text)?,
-            Method::Basic { username } => {
-                headers = basic(username, text).map(|value| (AUTHORIZATION, value));
-            }
-            Method::Query { name } => query = Some((name.clone(), text.to_owned())),
-            Method::SigV4 { .. } => {}
-        }
-        let basic = match &self.config.method {
-            Method::Basic { username } => format!("{username}:{text}"),
-            Method::Bearer
-            | Method::Header(_)
-            | Method::Query { .. }
-            | Method::Token(_)
-            | Method::SigV4 { .. } => String::new(),
-        };
-        let exchanged = exchanged.map_or("", SecretText::expose);
-        Ok(Session {
-            header: headers,
-            query,
-            signer: None,
-            filter: self.filter(&[text, exchanged, &basic]),
-            credential: (!text.is_empty()).then(|| credential.clone()),
-        })
-    }
-
-    fn filter(&self, secrets: &[&str]) -> ResponseFilter {
-        let of_url = self.of_url.iter().map(String::as_str);
-        ResponseFilter {
-            response: self.response,
-            own: OwnCredentials::of(secrets.iter().copied().chain(of_url)),
         }
     }
 }
