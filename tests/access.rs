@@ -10,12 +10,12 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::{Value, json};
 use testing::events::event;
 use testing::serve::aws;
-use testing::{Serve, binary, run, start_serve};
+use testing::{Serve, binary, outcome_with, run, start_serve};
 
 const SEND: &str = "a-key-that-may-send";
 const READ: &str = "a-key-that-may-read";
@@ -171,26 +171,8 @@ async fn a_key_of_a_list_may_send_and_nothing_else() {
 #[test]
 fn a_key_is_hashed_from_standard_input_and_the_hash_lets_it_in() {
     let hash = |input: &str| {
-        let mut child = Command::new(binary())
-            .args(["keys", "hash"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        child
-            .stdin
-            .take()
-            .unwrap()
-            .write_all(input.as_bytes())
-            .unwrap();
-        let output = child.wait_with_output().unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        (
-            output.status.code(),
-            text(output.stdout),
-            text(output.stderr),
-        )
+        let mut command = Command::new(binary());
+        outcome_with(command.args(["keys", "hash"]), input.as_bytes())
     };
     let (status, hashed, _) = hash(&format!("{READ}\n"));
     assert_eq!(status, Some(0));

@@ -19,16 +19,15 @@ mod kills;
 mod saved;
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_stand_in::{GlueFault, LogEvent, LogGroup, Settings, StandIn};
 use serde_json::Value;
 use tempfile::TempDir;
 use testing::events::event;
-use testing::{Serve, binary, queued, start_serve, until, write};
+use testing::{Serve, binary, outcome, outcome_with, queued, start_serve, until, write};
 
 /// Milliseconds of a minute.
 const MINUTE: i64 = 60_000;
@@ -243,26 +242,8 @@ async fn a_damaged_position_is_said_and_the_source_does_not_begin_again() {
 
 /// Runs `extract` with this text piped into it. Returns its exit status, output and errors.
 fn extract(arguments: &[&str], input: &str) -> (Option<i32>, String, String) {
-    let mut child = Command::new(binary())
-        .arg("extract")
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let input = input.to_owned();
-    // A command that ends early closes the pipe.
-    let writing = std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
-    let output = child.wait_with_output().unwrap();
-    writing.join().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (
-        output.status.code(),
-        text(output.stdout),
-        text(output.stderr),
-    )
+    let mut command = Command::new(binary());
+    outcome_with(command.arg("extract").args(arguments), input.as_bytes())
 }
 
 /// A log with these runs, and lines of others between them.

@@ -1,12 +1,11 @@
 //! Every command that reads events reads them in every form, and names the place of each.
 
-use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::Value;
 use testing::events::{event, gzip};
-use testing::{Fault, FaultyTarget, Serve, binary, run, write};
+use testing::{Fault, FaultyTarget, Serve, binary, outcome_with, run, write};
 
 /// A file with three texts, of which the second is not an event, and the lines that they begin on.
 struct Form {
@@ -79,23 +78,8 @@ fn each(form: &Form, mut command: impl FnMut(&str, Option<&[u8]>, &str)) {
 }
 
 fn run_with(arguments: &[&str], stdin: Option<&[u8]>) -> (Option<i32>, String, String) {
-    let mut child = Command::new(binary())
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut sink = child.stdin.take().unwrap();
-    sink.write_all(stdin.unwrap_or_default()).unwrap();
-    drop(sink);
-    let output = child.wait_with_output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (
-        output.status.code(),
-        text(output.stdout),
-        text(output.stderr),
-    )
+    let mut command = Command::new(binary());
+    outcome_with(command.args(arguments), stdin.unwrap_or_default())
 }
 
 #[test]

@@ -16,6 +16,7 @@ import urllib.request
 import pytest
 
 BIN = pathlib.Path(os.environ["PROXY_TEST_BIN_DIR"])
+FIXTURES = pathlib.Path(__file__).parents[2] / "crates/sources/tests/fixtures"
 PATIENCE = 120
 CREDENTIALS = {"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
@@ -39,6 +40,21 @@ def eventually(look, what, patience=PATIENCE):
             return found
         assert time.monotonic() < deadline, f"not in time: {what}"
         time.sleep(0.05)
+
+
+def crawlers(page):
+    """The crawlers of the fixture, as the stand-in has them, with so many items a page."""
+    there = {"crawlers": {}, "crawls": {}, "tables": {}, "connections": {}, "page": page}
+    for line in (FIXTURES / "crawler/answers.jsonl").read_text().splitlines():
+        answer = json.loads(line)
+        for kind, named in (("Crawler", "crawlers"), ("Connection", "connections")):
+            if kind in answer:
+                there[named][answer[kind]["Name"]] = answer[kind]
+        for crawl in answer.get("Crawls", []):
+            there["crawls"].setdefault(crawl["LogStream"], []).append(crawl)
+        for table in answer.get("TableList", []):
+            there["tables"].setdefault(table["DatabaseName"], []).append(table)
+    return there
 
 
 def free_port():

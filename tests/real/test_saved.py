@@ -6,11 +6,10 @@ import pathlib
 import re
 import subprocess
 
-from parts import BIN, CREDENTIALS, event
+from parts import BIN, CREDENTIALS, FIXTURES, crawlers, event
 from stack import PACKAGING
 
 ROOT = pathlib.Path(__file__).parents[2]
-FIXTURES = ROOT / "crates/sources/tests/fixtures"
 
 
 def script(guide, replaced):
@@ -53,17 +52,8 @@ def test_a_history_of_redshift_is_saved_by_the_commands_of_the_guide(tmp_path, s
 
 
 def test_crawls_are_saved_by_the_commands_of_the_guide(tmp_path, stand_in):
-    there = {"crawlers": {}, "crawls": {}, "tables": {}, "connections": {}, "page": 50}
-    for line in (FIXTURES / "crawler/answers.jsonl").read_text().splitlines():
-        answer = json.loads(line)
-        for kind, named in (("Crawler", "crawlers"), ("Connection", "connections")):
-            if kind in answer:
-                there[named][answer[kind]["Name"]] = answer[kind]
-        for kind, named, of in (("Crawls", "crawls", "LogStream"), ("TableList", "tables", "DatabaseName")):
-            for item in answer.get(kind, []):
-                there[named].setdefault(item[of], []).append(item)
     service = stand_in()
-    service.set(crawlers=there)
+    service.set(crawlers=crawlers(page=50))
     names = {"--crawler-name sales": "--crawler-name shop-jdbc", "--database-name sales": "--database-name shop", "--name shop ": "--name shop-pg "}
     events, errors = run(script("glue-crawlers.md", names), tmp_path, service.url)
     jobs = {found["job"]["name"] for found in events}

@@ -3,7 +3,6 @@
 import base64
 import gzip
 import json
-import pathlib
 import time
 import uuid
 
@@ -11,12 +10,11 @@ import flyte_messages
 import pytest
 from flyteidl.admin import event_pb2
 from flyteidl.core import literals_pb2
-from parts import event
+from parts import FIXTURES, crawlers, event
 from sandbox import Function, record
 
 SETTINGS = {"glue-crawlers": {"type": "glue-crawlers", "account": "111122223333", "lookback": "366d"}}
 SCHEDULE = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
-FIXTURES = pathlib.Path(__file__).parents[2] / "crates/sources/tests/fixtures/crawler"
 
 
 @pytest.fixture
@@ -177,25 +175,10 @@ def test_records_of_streams_and_topics_are_queued(account, source):
     assert jobs(account) == ["kafka", "kinesis", "sns"]
 
 
-def crawls(account):
-    """Puts the crawlers of the fixture into the stand-in."""
-    there = {"crawlers": {}, "crawls": {}, "tables": {}, "connections": {}, "page": 2}
-    for line in (FIXTURES / "answers.jsonl").read_text().splitlines():
-        answer = json.loads(line)
-        for kind, named in (("Crawler", "crawlers"), ("Connection", "connections")):
-            if kind in answer:
-                there[named][answer[kind]["Name"]] = answer[kind]
-        for crawl in answer.get("Crawls", []):
-            there["crawls"].setdefault(crawl["LogStream"], []).append(crawl)
-        for table in answer.get("TableList", []):
-            there["tables"].setdefault(table["DatabaseName"], []).append(table)
-    account.stand_in.set(crawlers=there)
-
-
 def test_a_schedule_and_an_event_of_a_crawler_bring_the_same_once(account, source):
-    crawls(account)
+    account.stand_in.set(crawlers=crawlers(page=2))
     function = source(SOURCES=json.dumps(SETTINGS))
-    hint = json.loads((FIXTURES / "eventbridge.jsonl").read_text().splitlines()[2])
+    hint = json.loads((FIXTURES / "crawler/eventbridge.jsonl").read_text().splitlines()[2])
     assert hint["detail"]["crawlerName"] == "orders-s3"
     answered(function.invoke(hint))
     first = jobs(account)

@@ -8,7 +8,6 @@ import base64
 import datetime
 import gzip
 import json
-import pathlib
 import re
 import time
 import uuid
@@ -17,10 +16,9 @@ import flyte_messages
 import pytest
 from flyteidl.admin import event_pb2
 from flyteidl.core import literals_pb2
-from parts import event, eventually
+from parts import FIXTURES, crawlers, event, eventually
 from stack import ACCOUNT, LOGS, POLLER, REGION, name
 
-FIXTURES = pathlib.Path(__file__).parents[2] / "crates/sources/tests/fixtures"
 SCHEDULE = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
 
 
@@ -201,21 +199,6 @@ def test_flyte_is_read_with_its_objects(main):
 # ---------------------------------------------------------- Glue, Redshift
 
 
-def crawls():
-    """The crawlers of the fixture, as the stand-in has them."""
-    there = {"crawlers": {}, "crawls": {}, "tables": {}, "connections": {}, "page": 2}
-    for text in (FIXTURES / "crawler/answers.jsonl").read_text().splitlines():
-        answer = json.loads(text)
-        for kind, named in (("Crawler", "crawlers"), ("Connection", "connections")):
-            if kind in answer:
-                there[named][answer[kind]["Name"]] = answer[kind]
-        for crawl in answer.get("Crawls", []):
-            there["crawls"].setdefault(crawl["LogStream"], []).append(crawl)
-        for table in answer.get("TableList", []):
-            there["tables"].setdefault(table["DatabaseName"], []).append(table)
-    return there
-
-
 def test_crawls_are_read_when_eventbridge_tells_of_one_and_on_a_schedule(main):
     cloud = main.cloud
     source = cloud.deploy_source("glue", "source-glue", main, Settings="lookback: 366d")
@@ -223,7 +206,7 @@ def test_crawls_are_read_when_eventbridge_tells_of_one_and_on_a_schedule(main):
     for action, resource in (("ListCrawls", "crawler/x"), ("GetCrawler", "crawler/x"), ("ListCrawlers", "x"), ("GetTables", "table/d/t"), ("GetTables", "database/d"), ("GetConnection", "connection/c")):
         assert source.may("Source", f"glue:{action}", f"arn:aws:glue:{REGION}:{ACCOUNT}:{resource}"), action
     asks_the_stand_in(source, "GLUE")
-    cloud.stand_in.set(crawlers=crawls())
+    cloud.stand_in.set(crawlers=crawlers(page=2))
     hints = [json.loads(text) for text in (FIXTURES / "crawler/eventbridge.jsonl").read_text().splitlines()]
     events = cloud.client("events")
     [rule] = (found for found in events.list_rules()["Rules"] if found.get("EventPattern") and found["Name"].startswith("source-glue-"))

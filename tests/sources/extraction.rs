@@ -1,6 +1,6 @@
 //! What `extract` deletes, passes over and replaces: only what somebody has.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -99,18 +99,9 @@ impl Sqs {
     fn extract(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
         let queue = format!("queue_url={}/123456789012/q", self.url);
         let set = ["extract", "sqs", "--set", &queue, "--set", "wait=0s"];
-        let output = Command::new(binary())
-            .args(set)
-            .args(arguments)
-            .envs(testing::serve::aws(&self.url))
-            .output()
-            .unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        (
-            output.status.code(),
-            text(output.stdout),
-            text(output.stderr),
-        )
+        let mut command = Command::new(binary());
+        command.args(set).args(arguments);
+        outcome(command.envs(testing::serve::aws(&self.url)))
     }
 
     /// How many messages are in it.

@@ -1,7 +1,7 @@
 //! Sources of services with pages and positions through `kill -9`: Redshift and Glue crawlers. What an undisturbed extraction
 //! finds, and nothing else, is in the store once, wherever in a poll the process dies.
 
-use aws_stand_in::{Crawlers, Workgroup};
+use aws_stand_in::Crawlers;
 use serde_json::json;
 
 use super::*;
@@ -35,63 +35,22 @@ fn warehouse() -> Settings {
         .date()
         .previous_day()
         .unwrap();
-    let mut views: BTreeMap<String, Value> = BTreeMap::new();
-    for name in HISTORY {
+    Settings::with_history(HISTORY.map(|name| {
         let text = fixture(&format!("redshift/{name}.json"));
-        let page: Value =
-            serde_json::from_str(&text.replace("2026-05-13", &yesterday.to_string())).unwrap();
+        let page = text.replace("2026-05-13", &yesterday.to_string());
         let view = name.split('.').next().unwrap();
-        match views.get_mut(view) {
-            None => drop(views.insert(view.to_owned(), page)),
-            Some(known) => {
-                let rows = known["Records"].as_array_mut().unwrap();
-                rows.extend(page["Records"].as_array().unwrap().iter().cloned());
-            }
-        }
-    }
-    let workgroup = Workgroup {
-        account: "111122223333".to_owned(),
-        region: "eu-west-1".to_owned(),
-        port: 5439,
-    };
-    Settings {
-        workgroups: [("corp-wg".to_owned(), workgroup)].into(),
-        redshift_views: views,
-        redshift_page: 7,
-        redshift_waits: 0,
-        ..Settings::default()
-    }
+        (view.to_owned(), serde_json::from_str(&page).unwrap())
+    }))
 }
 
 /// Crawlers with tables of every kind, two on a page.
 fn crawlers() -> Settings {
-    let mut found = Crawlers {
+    let crawlers = Crawlers {
         page: Some(2),
-        ..Crawlers::default()
+        ..Crawlers::of_answers(&fixture("crawler/answers.jsonl")).unwrap()
     };
-    for line in fixture("crawler/answers.jsonl").lines() {
-        let answer: Value = serde_json::from_str(line).unwrap();
-        let named = |item: &Value, name: &str| item[name].as_str().unwrap().to_owned();
-        let items = |name: &str| answer[name].as_array().cloned().unwrap_or_default();
-        if let Some(crawler) = answer.get("Crawler") {
-            let name = named(crawler, "Name");
-            found.crawlers.insert(name, crawler.clone());
-        }
-        if let Some(connection) = answer.get("Connection") {
-            let name = named(connection, "Name");
-            found.connections.insert(name, connection.clone());
-        }
-        for crawl in items("Crawls") {
-            let crawls = found.crawls.entry(named(&crawl, "LogStream")).or_default();
-            crawls.push(crawl);
-        }
-        for table in items("TableList") {
-            let tables = found.tables.entry(named(&table, "DatabaseName"));
-            tables.or_default().push(table);
-        }
-    }
     Settings {
-        crawlers: found,
+        crawlers,
         ..Settings::default()
     }
 }

@@ -9,27 +9,13 @@ const HOST: &str = "host=corp-wg.111122223333.eu-west-1.redshift-serverless.amaz
 
 /// Runs `extract` where nothing is configured and no service could be reached. Returns status, output and errors.
 fn offline(arguments: &[&str], input: &str) -> (Option<i32>, String, String) {
-    let mut child = Command::new(binary())
+    let mut command = Command::new(binary());
+    command
         .arg("extract")
         .args(arguments)
         .env_clear()
-        .env("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let input = input.to_owned();
-    let writing = std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
-    let output = child.wait_with_output().unwrap();
-    writing.join().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (
-        output.status.code(),
-        text(output.stdout),
-        text(output.stderr),
-    )
+        .env("AWS_ENDPOINT_URL", "http://127.0.0.1:1");
+    outcome_with(&mut command, input.as_bytes())
 }
 
 fn events(output: &str) -> Vec<Value> {

@@ -22,6 +22,39 @@ pub struct Crawlers {
     pub page: Option<usize>,
 }
 
+impl Crawlers {
+    /// What answers of the service tell, one JSON object a line: `Crawler`, `Crawls`, `TableList` and `Connection`.
+    ///
+    /// # Errors
+    /// If a line is no JSON.
+    pub fn of_answers(lines: &str) -> serde_json::Result<Crawlers> {
+        let mut found = Crawlers::default();
+        for line in lines.lines() {
+            let answer: Value = serde_json::from_str(line)?;
+            let items = |name: &str| {
+                let items = answer.get(name).and_then(Value::as_array);
+                items.cloned().unwrap_or_default()
+            };
+            let text = |item: &Value, name: &str| named(item, name).to_owned();
+            if let Some(crawler) = answer.get("Crawler") {
+                (found.crawlers).insert(text(crawler, "Name"), crawler.clone());
+            }
+            if let Some(connection) = answer.get("Connection") {
+                (found.connections).insert(text(connection, "Name"), connection.clone());
+            }
+            for crawl in items("Crawls") {
+                let crawls = found.crawls.entry(text(&crawl, "LogStream"));
+                crawls.or_default().push(crawl);
+            }
+            for table in items("TableList") {
+                let tables = found.tables.entry(text(&table, "DatabaseName"));
+                tables.or_default().push(table);
+            }
+        }
+        Ok(found)
+    }
+}
+
 /// An error: its name and message.
 type Refusal = (&'static str, String);
 

@@ -10,7 +10,37 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::Account;
+use crate::{Account, Settings, Workgroup};
+
+impl Settings {
+    /// Returns settings with the workgroup `corp-wg`, which answers statements from saved pages of results, by view, seven rows a page.
+    #[must_use]
+    pub fn with_history(pages: impl IntoIterator<Item = (String, Value)>) -> Settings {
+        let mut views: BTreeMap<String, Value> = BTreeMap::new();
+        for (view, page) in pages {
+            let known = views.get_mut(&view);
+            match known.and_then(|known| known.get_mut("Records")?.as_array_mut()) {
+                Some(known) => {
+                    let rows = page.get("Records").and_then(Value::as_array);
+                    known.extend(rows.into_iter().flatten().cloned());
+                }
+                None => drop(views.insert(view, page)),
+            }
+        }
+        let workgroup = Workgroup {
+            account: "111122223333".to_owned(),
+            region: "eu-west-1".to_owned(),
+            port: 5439,
+        };
+        Settings {
+            workgroups: [("corp-wg".to_owned(), workgroup)].into(),
+            redshift_views: views,
+            redshift_page: 7,
+            redshift_waits: 0,
+            ..Settings::default()
+        }
+    }
+}
 
 /// A failure of statements.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -3,8 +3,8 @@
 //! A test of a whole path starts the real binary (`serve.rs`), perhaps in front of a target (`scenario.rs`) or three
 //! (`fan_out.rs`), sends it events (`events.rs`), and reads what became of them from its log, its metrics and the target
 //! (`target.rs`; `gms.rs` for DataHub). Where processes are killed, the ledger (`ledger.rs`) compares what was accepted with
-//! what was delivered. `old_folder.rs` writes the data folder of an older version, `wait.rs` waits with a limit, `size.rs` decides how large a case is, and `needs.rs` skips what a
-//! machine cannot run.
+//! what was delivered. `command.rs` runs a command to its end, `old_folder.rs` writes the data folder of an older
+//! version, `wait.rs` waits with a limit, `size.rs` decides how large a case is, and `needs.rs` skips what a machine cannot run.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,6 +15,7 @@
     reason = "a test fails by panicking"
 )]
 
+pub mod command;
 pub mod events;
 pub mod fan_out;
 pub mod gms;
@@ -28,6 +29,7 @@ pub mod size;
 pub mod target;
 pub mod wait;
 
+pub use command::{outcome, outcome_with};
 pub use fan_out::{FanOut, Trio};
 pub use gms::{AspectWrites, FakeGms};
 pub use scenario::{Scenario, TargetKind};

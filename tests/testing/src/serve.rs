@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::command::outcome;
 use crate::wait::{PATIENCE, eventually, until};
 
 /// `lineage-proxy serve`, and what it has logged.
@@ -277,14 +278,7 @@ pub fn start_serve(settings: &[(&str, &str)]) -> (TempDir, Serve) {
 /// Runs a command to its end. Returns its exit status, standard output and standard error.
 pub fn run(arguments: &[&str], settings: &[(&str, &str)]) -> (Option<i32>, String, String) {
     let mut command = Command::new(binary());
-    let output = command.args(arguments).envs(named(settings)).output();
-    let output = output.unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (
-        output.status.code(),
-        text(output.stdout),
-        text(output.stderr),
-    )
+    outcome(command.args(arguments).envs(named(settings)))
 }
 
 /// Returns the number of events in the embedded queue, visible or not; nothing when the command fails.

@@ -11,40 +11,10 @@ const NOW: i64 = 1_778_800_000;
 
 fn answers() -> Crawlers {
     let text = include_str!("../../../sources/tests/fixtures/crawler/answers.jsonl");
-    let mut crawlers = Crawlers {
+    Crawlers {
         page: Some(2),
-        ..Crawlers::default()
-    };
-    for line in text.lines() {
-        let answer: Value = serde_json::from_str(line).unwrap();
-        let items = |name: &str| answer[name].as_array().cloned().unwrap_or_default();
-        let text = |item: &Value, name: &str| item[name].as_str().unwrap().to_owned();
-        if let Some(crawler) = answer.get("Crawler") {
-            crawlers
-                .crawlers
-                .insert(text(crawler, "Name"), crawler.clone());
-        }
-        for crawl in items("Crawls") {
-            let of = crawlers
-                .crawls
-                .entry(text(&crawl, "LogStream"))
-                .or_default();
-            of.push(crawl);
-        }
-        for table in items("TableList") {
-            let of = crawlers
-                .tables
-                .entry(text(&table, "DatabaseName"))
-                .or_default();
-            of.push(table);
-        }
-        if let Some(connection) = answer.get("Connection") {
-            crawlers
-                .connections
-                .insert(text(connection, "Name"), connection.clone());
-        }
+        ..Crawlers::of_answers(text).unwrap()
     }
-    crawlers
 }
 
 async fn service(crawlers: Crawlers) -> StandIn {

@@ -78,29 +78,39 @@ async fn poll(
     cursor: &mut Option<Value>,
     now: i64,
 ) -> (Vec<String>, Vec<FindingRule>) {
-    let (mut runs, mut rules) = (Vec::new(), Vec::new());
+    let (mut all, mut rules) = (Vec::new(), Vec::new());
     loop {
         let fetched = source.next(cursor.as_ref(), at(now)).await.unwrap();
-        runs.extend(
-            fetched
-                .extraction
-                .events
-                .iter()
-                .map(|event| run(&event.text)),
-        );
-        rules.extend(
-            fetched
-                .extraction
-                .findings
-                .iter()
-                .map(|finding| finding.rule),
-        );
+        all.extend(runs_of(&fetched));
+        rules.extend(rules_of(&fetched));
         if let Checkpoint::Cursor(next) = fetched.checkpoint {
             *cursor = Some(next);
         }
         if !fetched.more {
-            return (runs, rules);
+            return (all, rules);
         }
+    }
+}
+
+fn runs_of(fetched: &Fetched) -> impl Iterator<Item = String> {
+    let events = fetched.extraction.events.iter();
+    events.map(|event| run(&event.text))
+}
+
+fn rules_of(fetched: &Fetched) -> impl Iterator<Item = FindingRule> {
+    let findings = fetched.extraction.findings.iter();
+    findings.map(|finding| finding.rule)
+}
+
+/// A log of this many events that is read two lines at a time.
+fn paged(count: usize) -> LogGroup {
+    let events = (1..=count).map(|number| {
+        let at = number as i64;
+        logged("a", at, NOW + at, line(&event(number)))
+    });
+    LogGroup {
+        page: Some(2),
+        ..group(events.collect())
     }
 }
 

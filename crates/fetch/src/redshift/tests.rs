@@ -1,8 +1,8 @@
 //! Polls a warehouse by the Data API of a service that follows its model.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use aws_stand_in::{Settings, StandIn, StatementFault, Workgroup};
+use aws_stand_in::{Settings, StandIn, StatementFault};
 use serde_json::{Value, json};
 use sources::{Extraction, FindingRule};
 
@@ -74,29 +74,8 @@ fn at(minutes: i64) -> OffsetDateTime {
 }
 
 async fn service(change: impl FnOnce(&mut Settings)) -> StandIn {
-    let mut views: BTreeMap<String, Value> = BTreeMap::new();
-    for (view, json) in SAVED {
-        let page: Value = serde_json::from_str(json).unwrap();
-        match views.get_mut(view) {
-            None => drop(views.insert(view.to_owned(), page)),
-            Some(known) => {
-                let rows = known["Records"].as_array_mut().unwrap();
-                rows.extend(page["Records"].as_array().unwrap().iter().cloned());
-            }
-        }
-    }
-    let workgroup = Workgroup {
-        account: "111122223333".into(),
-        region: "eu-west-1".into(),
-        port: 5439,
-    };
-    let mut settings = Settings {
-        workgroups: [("corp-wg".to_owned(), workgroup)].into(),
-        redshift_views: views,
-        redshift_page: 7,
-        redshift_waits: 0,
-        ..Settings::default()
-    };
+    let page = |(view, json): (&str, &str)| (view.to_owned(), serde_json::from_str(json).unwrap());
+    let mut settings = Settings::with_history(SAVED.map(page));
     change(&mut settings);
     let address = ([127, 0, 0, 1], 0).into();
     StandIn::start(address, settings).await.unwrap()

@@ -21,20 +21,8 @@ async fn one_log_group_that_refuses_or_is_not_there_harms_no_other() {
     for _ in 0..6 {
         match logs_source.next(cursor.as_ref(), at(NOW + MINUTE)).await {
             Ok(fetched) => {
-                found.extend(
-                    fetched
-                        .extraction
-                        .events
-                        .iter()
-                        .map(|event| run(&event.text)),
-                );
-                rules.extend(
-                    fetched
-                        .extraction
-                        .findings
-                        .iter()
-                        .map(|finding| finding.rule),
-                );
+                found.extend(runs_of(&fetched));
+                rules.extend(rules_of(&fetched));
                 cursor = Some(cursor_of(&fetched));
             }
             Err(error) => errors.push(error),
@@ -55,13 +43,7 @@ async fn one_log_group_that_refuses_or_is_not_there_harms_no_other() {
             .next(cursor.as_ref(), at(NOW + 2 * MINUTE))
             .await
         {
-            found.extend(
-                fetched
-                    .extraction
-                    .events
-                    .iter()
-                    .map(|event| run(&event.text)),
-            );
+            found.extend(runs_of(&fetched));
             cursor = Some(cursor_of(&fetched));
         }
     }

@@ -42,19 +42,7 @@ async fn what_comes_late_or_at_the_same_millisecond_is_found_once() {
 
 #[tokio::test]
 async fn pages_are_read_to_the_last_and_a_crash_between_them_loses_nothing() {
-    let events = (1..8).map(|number: usize| {
-        logged(
-            "a",
-            number as i64,
-            NOW + number as i64,
-            line(&event(number)),
-        )
-    });
-    let log = LogGroup {
-        page: Some(2),
-        ..group(events.collect())
-    };
-    let service = service(&[(GROUP, log)]).await;
+    let service = service(&[(GROUP, paged(7))]).await;
     let settings = json!({"groups": GROUP, "settle": "0s"});
     let mut cursor = None;
     assert_eq!(
@@ -82,19 +70,7 @@ async fn pages_are_read_to_the_last_and_a_crash_between_them_loses_nothing() {
 
 #[tokio::test]
 async fn events_that_the_queue_did_not_take_are_found_again() {
-    let events = (1..6).map(|number: usize| {
-        logged(
-            "a",
-            number as i64,
-            NOW + number as i64,
-            line(&event(number)),
-        )
-    });
-    let log = LogGroup {
-        page: Some(2),
-        ..group(events.collect())
-    };
-    let service = service(&[(GROUP, log)]).await;
+    let service = service(&[(GROUP, paged(5))]).await;
     let mut logs_source = source(&service, json!({"groups": GROUP, "settle": "0s"}));
     let first = logs_source.next(None, at(NOW + MINUTE)).await.unwrap();
     assert_eq!(first.extraction.events.len(), 2);
