@@ -113,7 +113,7 @@ def test_doctor_follows_an_event_and_says_where_it_ends(stack):
     steps = lambda done: {step["step"]: step for step in map(json.loads, done.stdout.splitlines())}
     well = doctor()
     assert well.returncode == 0, well.stdout + well.stderr
-    # Nobody is told of alarms, and the emulator's gateway changes gzip bodies and drops headers.
+    # Nobody is notified of alarms, and the emulator's gateway changes gzip bodies and drops headers.
     assert {"alarms"} <= {name for name, step in steps(well).items() if step["verdict"] != "good"} <= {"alarms", "gzip", "twice"}, well.stdout
     for step in ("concurrency", "queue settings", "logs", "domain", "gzip", "twice"):
         assert step in steps(well), well.stdout

@@ -1,6 +1,6 @@
 //! The targets of a running `serve`: opens each one, at the start or later, and delivers to it.
 //!
-//! A target may not be there when `serve` starts: a secret cannot be read because of the network, the disk of a file is not
+//! A target may be missing when `serve` starts: a secret cannot be read because of the network, the disk of a file is not
 //! mounted yet. Events for it are accepted all the same, since it has a cursor of its own in the queue. It is opened as soon
 //! as that succeeds, and the other targets do not wait for it. What keeps `serve` from starting is decided by
 //! [`stops_start`]. One target is opened by `target.rs`; `topology.rs` calls this file, and starts [`Delivery::run`].

@@ -1,4 +1,4 @@
-//! Checks that somebody is told of alarms: SNS sends nothing to an address whose owner has not confirmed it.
+//! Checks that alarms notify somebody: SNS sends nothing to an address whose owner has not confirmed its subscription.
 
 use aws::Aws;
 use aws::sns::{ListSubscriptionsByTopic, Subscription};
@@ -13,7 +13,7 @@ const STEP: &str = "alarms";
 /// (<https://docs.aws.amazon.com/sns/latest/dg/sns-delete-subscription-topic.html>).
 const PENDING: &str = "PendingConfirmation";
 
-/// Lists who is told, for each topic of alarms.
+/// Lists the subscriptions of each topic of alarms.
 pub(super) async fn steps(aws: &Aws, stack: &Stack) -> Vec<Step> {
     let topics = [
         stack.optional("AlarmTopic"),
@@ -21,7 +21,7 @@ pub(super) async fn steps(aws: &Aws, stack: &Stack) -> Vec<Step> {
     ];
     let topics: Vec<&str> = topics.into_iter().flatten().collect();
     if topics.is_empty() {
-        let found = "nobody is told: alarms are on the dashboard only";
+        let found = "nobody is notified: alarms are on the dashboard only";
         let advice = "deploy with AlarmEmail or AlarmTopicArn";
         return vec![Step::unsure(STEP, found, advice)];
     }
@@ -53,15 +53,21 @@ fn judged(topic: &str, subscriptions: &[Subscription]) -> Step {
     if subscriptions.is_empty() {
         Step::bad(
             STEP,
-            format!("nobody subscribes to {topic}"),
-            "subscribe to it: nobody is told of alarms",
+            format!("{topic} has no subscriptions"),
+            "subscribe to it: alarms notify nobody",
         )
     } else if pending.is_empty() {
-        let count = subscriptions.len();
-        Step::good(STEP, format!("{count} told by {topic}"))
+        let found = match subscriptions.len() {
+            1 => format!("{topic} has 1 confirmed subscription"),
+            count => format!("{topic} has {count} confirmed subscriptions"),
+        };
+        Step::good(STEP, found)
     } else {
-        let found = format!("{} did not confirm the subscription", pending.join(", "));
-        let advice = "its owner has to follow the link in the message of AWS Notifications; it is void after 48 hours: then deploy with AlarmEmail= and again with the address";
+        let found = format!(
+            "the subscription of {} is not confirmed",
+            pending.join(", ")
+        );
+        let advice = "its owner has to follow the link in the message from AWS Notifications, which expires after 48 hours: then deploy with AlarmEmail= and again with the address";
         Step::bad(STEP, found, advice)
     }
 }

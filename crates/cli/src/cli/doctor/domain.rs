@@ -34,7 +34,7 @@ fn judged(domain: &str, version: Option<&str>, key: Option<&str>, stack: &Stack)
     let found = format!("{domain} lists its lineage events{version}");
     let own = stack.parameter("DomainKmsKeyArn");
     match key {
-        // Whoever posts has to be allowed to encrypt and decrypt with that key (Amazon SageMaker Unified Studio user guide, "Permissions
+        // The role that posts has to be allowed to encrypt and decrypt with that key (Amazon SageMaker Unified Studio user guide, "Permissions
         // required for data lineage").
         Some(key) if stack.parameter("TargetRoleArn").is_some() => {
             let found = format!("{found}, encrypted with {key}");
