@@ -166,12 +166,7 @@ async fn survey(cuts: u64, seed: u64, syncs: SyncBehaviour, to: Destination) -> 
             clients.have_accepted(before).await;
         }
         tokio::time::sleep(Duration::from_millis(random.u64(0..300))).await;
-        disk.cut(&mut lost);
-        // A response from here on was decided before, or is not 200: nothing can be synced any more.
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        serve.kill();
-        clients.end().await;
-        disk.on();
+        disk.cut_under(serve, clients, &mut lost).await;
     }
     let finish = finish(&data, &file, &settings, to, &ledger);
     match AssertUnwindSafe(finish).catch_unwind().await {
@@ -233,14 +228,24 @@ impl Disk {
         disk
     }
 
-    pub(crate) fn cut(&mut self, lost: &mut CutLoss) {
+    /// Cuts the power under a `serve` to which clients send, and gives it back when all of them have ended.
+    pub(crate) async fn cut_under(&mut self, serve: Serve, clients: Clients, lost: &mut CutLoss) {
+        self.cut(lost);
+        // A response from here on was decided before, or is not 200: nothing can be synced any more.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        serve.kill();
+        clients.end().await;
+        self.on();
+    }
+
+    fn cut(&mut self, lost: &mut CutLoss) {
         let answer = self.tell("cut");
         let (unsynced, gone) = answer.split_once(' ').unwrap();
         lost.unsynced += unsynced.parse::<u64>().unwrap();
         lost.gone += gone.parse::<u64>().unwrap();
     }
 
-    pub(crate) fn on(&mut self) {
+    fn on(&mut self) {
         assert_eq!(self.tell("on"), "on");
     }
 

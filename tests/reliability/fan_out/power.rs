@@ -48,12 +48,7 @@ async fn accepted_events_are_at_each_of_three_targets_after_power_cuts() {
             clients.have_accepted(before).await;
         }
         tokio::time::sleep(Duration::from_millis(random.u64(0..300))).await;
-        disk.cut(&mut lost);
-        // A response from here on was decided before, or is not 200: nothing can be synced any more.
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        serve.kill();
-        clients.end().await;
-        disk.on();
+        disk.cut_under(serve, clients, &mut lost).await;
     }
 
     down.set(Fault::None);
