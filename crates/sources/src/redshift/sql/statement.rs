@@ -116,8 +116,16 @@ fn insert(words: Words<'_>, catalog: Context<'_>, draft: &mut Draft) -> Result<(
     write::insert(words.from(at), table, columns, catalog, draft)
 }
 
+/// What follows `COPY JOB` in statements about jobs that exist. One is created by `COPY … JOB CREATE`, which is a `COPY`.
+/// <https://docs.aws.amazon.com/redshift/latest/dg/r_COPY-JOB.html>
+const ABOUT_JOBS: [&str; 5] = ["alter", "run", "list", "show", "drop"];
+
 /// <https://docs.aws.amazon.com/redshift/latest/dg/r_COPY.html>
 fn copy(words: Words<'_>, draft: &mut Draft) -> Result<(), Refusal> {
+    if words.is(1, "job") && words.is_one_of(2, &ABOUT_JOBS) && !words.is(3, "from") {
+        draft.kind = StatementKind::Other;
+        return Ok(());
+    }
     draft.kind = StatementKind::Copy;
     let (table, at) = words.table(1).ok_or(words.refusal(Some(1)))?;
     draft.outputs.push(Dataset::Table(table));
