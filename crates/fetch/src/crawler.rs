@@ -114,7 +114,8 @@ impl CrawlerSource {
         }
         fetched.more = !is_over;
         let is_moved = cursor.is_none() || Some(&at.written()) != cursor;
-        if is_moved || !fetched.extraction.events.is_empty() {
+        let Extraction { events, unread, .. } = &fetched.extraction;
+        if is_moved || !events.is_empty() || !unread.is_empty() {
             at.step = at.step.wrapping_add(1);
             self.step = at.step;
             fetched.checkpoint = Checkpoint::Cursor(at.written());
@@ -206,10 +207,7 @@ impl CrawlerSource {
             })
             .collect();
         if !work.is_begun {
-            let runs = group
-                .iter()
-                .filter_map(|crawl| crawls::crawl_run(place, &work.crawler, crawl));
-            extraction.events.extend(runs);
+            extraction.add(crawls::crawl_runs(place, &work.crawler, &group));
             work.is_begun = true;
             if !completed.is_empty() {
                 work.databases = work.crawler.databases.iter().cloned().collect();
@@ -228,8 +226,7 @@ impl CrawlerSource {
                 connections,
                 which,
             );
-            extraction.events.extend(found.events);
-            extraction.findings.extend(found.findings);
+            extraction.add(found);
         }
         if work.databases.is_empty() {
             if !completed.is_empty() && work.tables == 0 {
@@ -260,17 +257,8 @@ impl CrawlerSource {
     ) -> Result<Vec<Table>, FetchError> {
         let (tables, next) = match self.page(database, work.page.clone()).await? {
             Answer::Seen((items, next)) => {
-                let mut tables = Vec::with_capacity(items.len());
-                for item in &items {
-                    match crawls::table(item) {
-                        Ok(table) => tables.push(table),
-                        Err(error) => extraction.findings.push(Finding {
-                            rule: FindingRule::Unreadable,
-                            place: format!("database {database}"),
-                            message: error.to_string(),
-                        }),
-                    }
-                }
+                let (tables, found) = crawls::tables(database, &items);
+                extraction.add(found);
                 (tables, next)
             }
             Answer::Hidden(why) => {

@@ -9,8 +9,8 @@ mod settings;
 
 use std::time::Duration;
 
-use ::sources::flyte::{self, FlyteOptions, Objects};
-use ::sources::{Extraction, Finding};
+use ::sources::flyte::{self, FlyteMessage, FlyteOptions, Objects};
+use ::sources::{Extraction, Finding, guarded};
 use aws::Aws;
 use futures_util::future::join_all;
 use serde_json::Value;
@@ -47,7 +47,11 @@ pub struct FlyteSource {
 pub struct FlyteReader {
     options: FlyteOptions,
     bucket: Bucket,
+    reading: Reading,
 }
+
+/// What reads the body of a message, with the place that findings name: [`flyte::read`], but in tests of a bug in it.
+type Reading = fn(&str, &str) -> Result<FlyteMessage, Finding>;
 
 /// Why a message comes to nothing for now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +60,8 @@ pub enum ReadError {
     Unreadable(Finding),
     /// An object that it names cannot be read for now: S3 does not answer.
     Later,
+    /// It cannot be read because of a bug.
+    Bug,
 }
 
 impl FlyteSource {
@@ -85,14 +91,14 @@ impl FlyteSource {
             more: !messages.is_empty(),
             ..Fetched::default()
         };
-        let mut receipts = Vec::new();
+        let (mut read_receipts, mut unread) = (Vec::new(), Vec::new());
         for messages in messages.chunks(PARALLEL) {
             let read = join_all(messages.iter().map(|message| self.read(message, until))).await;
             for (message, read) in messages.iter().zip(read) {
                 match read {
                     Ok(found) => {
                         add(&mut fetched.extraction, found, message, true);
-                        receipts.push(message.receipt.clone());
+                        read_receipts.push(message.receipt.clone());
                     }
                     Err(ReadError::Unreadable(finding)) => {
                         let found = Extraction {
@@ -101,11 +107,19 @@ impl FlyteSource {
                         };
                         add(&mut fetched.extraction, found, message, false);
                     }
+                    Err(ReadError::Bug) => {
+                        let found = Extraction::unread(&message.place, message.body.as_bytes());
+                        add(&mut fetched.extraction, found, message, true);
+                        unread.push(message.receipt.clone());
+                    }
                     Err(ReadError::Later) => {} // received again
                 }
             }
         }
-        fetched.checkpoint = Checkpoint::Messages(receipts);
+        fetched.checkpoint = Checkpoint::Messages {
+            read: read_receipts,
+            unread,
+        };
         Ok(fetched)
     }
 
@@ -131,6 +145,7 @@ impl FlyteReader {
         FlyteReader {
             options: config.options.clone(),
             bucket: Bucket::new(config, aws),
+            reading: flyte::read,
         }
     }
 
@@ -140,7 +155,7 @@ impl FlyteReader {
     ///
     /// # Errors
     ///
-    /// The message cannot be read, or not yet.
+    /// The message cannot be read, or not yet, or its reading panics.
     pub async fn read(
         &self,
         body: &str,
@@ -148,14 +163,15 @@ impl FlyteReader {
         receives: Option<u32>,
         until: Instant,
     ) -> Result<Extraction, ReadError> {
-        let message = flyte::read(body, place).map_err(ReadError::Unreadable)?;
+        let message = unpanicked(body, || (self.reading)(body, place))?;
+        let message = message.map_err(ReadError::Unreadable)?;
         let is_patient = receives.is_some_and(|receives| receives < PATIENCE);
         let mut objects = Objects::default();
         let mut budget = self.bucket.budget();
         loop {
-            let needed = message.needed(&self.options, &objects);
+            let needed = unpanicked(body, || message.needed(&self.options, &objects))?;
             if needed.is_empty() {
-                return Ok(message.extraction(&self.options, &objects));
+                return unpanicked(body, || message.extraction(&self.options, &objects));
             }
             for uri in needed {
                 let content = self.bucket.get(&uri, &mut budget, until).await;
@@ -166,6 +182,10 @@ impl FlyteReader {
             }
         }
     }
+}
+
+fn unpanicked<T>(body: &str, read: impl FnOnce() -> T) -> Result<T, ReadError> {
+    guarded(body.as_bytes(), read).ok_or(ReadError::Bug)
 }
 
 #[cfg(test)]

@@ -40,5 +40,10 @@ pub enum Checkpoint {
     /// when it starts.
     Cursor(serde_json::Value),
     /// Messages of a queue, which the source deletes when it is told that their events are taken.
-    Messages(Vec<String>),
+    Messages {
+        /// The receipts of those that were read.
+        read: Vec<String>,
+        /// The receipts of those whose reading panicked: to be deleted only where somebody keeps unread inputs.
+        unread: Vec<String>,
+    },
 }

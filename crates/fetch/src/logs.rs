@@ -118,8 +118,8 @@ impl LogsSource {
                 Begun::Window(work) => *work,
                 Begun::Nothing(finding) => {
                     return Ok(Extraction {
-                        events: Vec::new(),
                         findings: finding.into_iter().collect(),
+                        ..Extraction::default()
                     });
                 }
             },
@@ -169,8 +169,8 @@ impl LogsSource {
             Ok(Answer::Seen(page)) => page,
             Ok(Answer::Missing) => {
                 return Ok(Extraction {
-                    events: Vec::new(),
                     findings: self.miss(&work.group).into_iter().collect(),
+                    ..Extraction::default()
                 });
             }
             // The same page can be asked for again.

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use ::sources::crawler::{Answers, Tables, UnknownAccount};
 use ::sources::flyte::{self, FlyteOptions, Objects};
 use ::sources::redshift::{Catalogue, History, Options, ReadError, Warehouse, extract_all};
-use ::sources::{Extraction, Finding, saved_messages, streams};
+use ::sources::{Extraction, Finding, guarded, saved_messages, streams};
 
 use crate::crawler::SavedCrawls;
 use crate::flyte::SavedFlyte;
@@ -184,12 +184,17 @@ impl SavedSource {
 impl FlyteMessages {
     /// Reads the body of a message, and its objects from the folder.
     fn message(&self, body: &str, place: &str) -> Extraction {
+        let read = guarded(body.as_bytes(), || self.read(body, place));
+        read.unwrap_or_else(|| Extraction::unread(place, body.as_bytes()))
+    }
+
+    fn read(&self, body: &str, place: &str) -> Extraction {
         let message = match flyte::read(body, place) {
             Ok(message) => message,
             Err(finding) => {
                 return Extraction {
-                    events: Vec::new(),
                     findings: vec![finding],
+                    ..Extraction::default()
                 };
             }
         };

@@ -19,14 +19,14 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::{Value, json};
 use sources::crawler::Hint;
 use sources::logs::subscription::Subscription;
-use sources::streams::{self, LambdaRecord};
-use sources::{Extraction, Finding};
+use sources::streams::{self, LambdaRecord, RecordSource};
+use sources::{Extraction, Finding, Identity};
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
 use proxy::config::{Config, Layers, Role, SourceConfig};
 use proxy::intake::{CpuPool, Intake, MemoryBudget};
-use proxy::queue::Ledger;
+use proxy::queue::{Ledger, Queue};
 use proxy::source::{SendReport, Sender, SourcePoll, report};
 use proxy::{telemetry, topology};
 
@@ -81,7 +81,10 @@ struct SourceFunction {
     flyte: Option<FlyteReader>,
     aws: Aws,
     ledger: Ledger,
+    /// Leaves what cannot be read because of a bug to what invoked the function.
     sender: Sender,
+    /// Sets it aside, where what invoked the function would hold up others with it.
+    keeping: Sender,
 }
 
 impl SourceFunction {
@@ -89,6 +92,10 @@ impl SourceFunction {
         let queue = topology::open_queue(config, aws).await?;
         let table = config.function_table.clone();
         let ledger = Ledger::table(aws, table.ok_or("function.table is required")?);
+        let dead_letters = match (&queue, &config.function_dead_letters) {
+            (Queue::Sqs(sqs), Some(url)) => Some(sqs.set_aside_queue(url.clone())),
+            (Queue::Sqs(_) | Queue::Embedded(_) | Queue::Memory(_) | Queue::Log(_), _) => None,
+        };
         let intake = Intake::new(queue, config.ingest.level, CpuPool::new());
         let source = config.sources.first().cloned();
         let flyte = match source.as_ref().map(|source| &source.kind) {
@@ -110,12 +117,17 @@ impl SourceFunction {
             MemoryBudget::new(MEMORY),
             config.ingest.max_decompressed_size,
         );
+        let keeping = match dead_letters {
+            Some(queue) => sender.clone().with_dead_letters(queue),
+            None => sender.clone(),
+        };
         Ok(SourceFunction {
             source,
             flyte,
             aws: aws.clone(),
             ledger,
             sender,
+            keeping,
         })
     }
 
@@ -154,7 +166,7 @@ impl SourceFunction {
         let found = found.map_err(|error| Failed(error.to_string()))?;
         // Lambda keeps the payload of what fails, after the attempts that it makes: in the dead letters, from where `redrive`
         // brings it back.
-        answer::whole(&self.take(found, until).await)?;
+        answer::whole(&take(&self.sender, found, until).await)?;
         Ok(json!({}))
     }
 
@@ -168,15 +180,21 @@ impl SourceFunction {
         let read_until = now + until.saturating_duration_since(now) / READING;
         for record in records {
             let (extraction, read) = self.read(&record, read_until).await;
-            let events = extraction.events.iter();
+            let events = extraction.events.iter().map(|event| event.identity);
+            let unread = extraction.unread.iter().map(|input| input.identity);
             messages.push(ReadMessage {
-                events: events.map(|event| event.identity.uuid()).collect(),
+                parts: events.chain(unread).map(Identity::uuid).collect(),
                 item: record.item,
                 read,
             });
             found.add(extraction);
         }
-        let sent = self.take(found, until).await;
+        // A shard or a partition waits for a record that fails, and an invocation with it fails as a whole.
+        let sender = match service {
+            RecordSource::Kinesis | RecordSource::Kafka => &self.keeping,
+            RecordSource::Sqs | RecordSource::Sns => &self.sender,
+        };
+        let sent = take(sender, found, until).await;
         answer::to_records(service, &messages, &sent)
     }
 
@@ -188,7 +206,9 @@ impl SourceFunction {
         };
         let Some(flyte) = &self.flyte else {
             let read = streams::events(data, &record.place);
-            return match read.is_complete {
+            // What cannot be read because of a bug is no fault of the message.
+            let is_whole = read.is_complete || !read.extraction.unread.is_empty();
+            return match is_whole {
                 true => (read.extraction, Read::Whole),
                 false => (read.extraction, Read::Unreadable),
             };
@@ -198,6 +218,7 @@ impl SourceFunction {
         match read.await {
             Ok(extraction) => (extraction, Read::Whole),
             Err(ReadError::Unreadable(finding)) => (with(finding), Read::Unreadable),
+            Err(ReadError::Bug) => (Extraction::unread(&record.place, data), Read::Whole),
             Err(ReadError::Later) => {
                 warn!(
                     place = record.place,
@@ -228,26 +249,28 @@ impl SourceFunction {
                 Ok(Hint::Nothing) | Err(_) => {}
             }
         }
-        let poll = SourcePoll::new(&source, &self.aws, self.ledger.clone(), self.sender.clone());
+        let sender = self.keeping.clone();
+        let poll = SourcePoll::new(&source, &self.aws, self.ledger.clone(), sender);
         let is_done = poll.until(until).await;
         let is_done = is_done.map_err(|error| Failed(error.to_string()))?;
         Ok(json!({ "done": is_done }))
     }
+}
 
-    /// Reports what could not be read, and sends the events. What was begun until the end of the time is waited for: an event
-    /// that was sent and not remembered would be sent again.
-    async fn take(&self, found: Extraction, until: Instant) -> SendReport {
-        report(self.sender.name(), &found.findings);
-        let sent = self.sender.send_before(found.events, until).await;
-        sent.tally.count(self.sender.name());
-        sent
-    }
+/// Reports what could not be read, and sends the events. What was begun until the end of the time is waited for: an event
+/// that was sent and not remembered would be sent again.
+async fn take(sender: &Sender, found: Extraction, until: Instant) -> SendReport {
+    report(sender.name(), &found.findings);
+    let mut sent = sender.send_before(found.events, until).await;
+    sent.add(sender.keep(found.unread).await);
+    sent.tally.count(sender.name());
+    sent
 }
 
 fn with(finding: Finding) -> Extraction {
     Extraction {
-        events: Vec::new(),
         findings: vec![finding],
+        ..Extraction::default()
     }
 }
 

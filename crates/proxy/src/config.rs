@@ -81,6 +81,8 @@ pub struct Config {
     pub check: Check,
     /// The table in which the source function remembers what it has seen.
     pub function_table: Option<String>,
+    /// Where the source function sets aside what cannot be read because of a bug.
+    pub function_dead_letters: Option<queue::QueueUrl>,
     /// The CloudWatch namespace of the metrics of the functions.
     pub metrics_namespace: String,
     /// The largest number of open connections of `serve`.

@@ -17,6 +17,7 @@ use std::time::Duration;
 use aws::Aws;
 use fetch::{Checkpoint, FetchError, Fetched, Source};
 use serde_json::Value;
+use sources::Extraction;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -171,8 +172,14 @@ impl SourceTask {
             checkpoint,
             more,
         } = fetched.map_err(late)??;
-        report(&self.name, &extraction.findings);
-        let sent = self.sender.send_until(extraction.events, stop).await;
+        let Extraction {
+            events,
+            findings,
+            unread,
+        } = extraction;
+        report(&self.name, &findings);
+        let mut sent = self.sender.send_until(events, stop).await;
+        sent.add(self.sender.keep(unread).await);
         sent.tally.count(&self.name);
         keeps_up(sent.tally)?; // otherwise the position stays before them
         *position = Some(match checkpoint {
@@ -182,8 +189,9 @@ impl SourceTask {
                 written.map_err(|error| FetchError::Unavailable(error.to_string()))?;
                 Some(next)
             }
-            Checkpoint::Messages(messages) => {
-                self.source.taken(&messages).await?;
+            // All unread inputs are set aside, or this is not reached.
+            Checkpoint::Messages { read, unread } => {
+                self.source.taken(&[read, unread].concat()).await?;
                 cursor
             }
         });
@@ -216,11 +224,11 @@ impl SourceTask {
     }
 }
 
-/// Whether the position may move over events: each is in the queue, in a file, or rejected for good.
+/// Whether the position may move over events and inputs: each is in the queue, set aside, or rejected for good.
 fn keeps_up(sent: Tally) -> Result<(), Interruption> {
     match sent {
         Tally { unkept: 1.., .. } => {
-            let why = "an event cannot be validated because of a bug, and there is no disk to set it aside: the source stays before it";
+            let why = "an event or an input cannot be read because of a bug, and cannot be set aside: the source stays before it";
             Err(Interruption::Failed(FetchError::Unavailable(
                 why.to_owned(),
             )))

@@ -34,7 +34,7 @@ pub use memory::{DoneEvent, Memory, MemoryLimits};
 pub use message::{BodyHash, Message, SendError, SendOutcome, SharedEvent};
 pub use queue::{Depth, Queue};
 pub use record::{BatchSize, BodyError, Record, Settlement, StoredForm, once};
-pub use sqs::{Pointer, Sqs, SqsDeadLetters, SqsLetter};
+pub use sqs::{Pointer, SetAsideError, SetAsideQueue, Sqs, SqsDeadLetters, SqsLetter};
 pub use trace::Trace;
 
 /// Removes what must not be logged from a text of a service: credentials, tokens, events.

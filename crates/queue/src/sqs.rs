@@ -15,6 +15,7 @@ mod publish;
 mod readiness;
 mod receive;
 mod send;
+mod set_aside;
 mod subscribers;
 
 use std::sync::Arc;
@@ -38,6 +39,7 @@ use self::subscribers::Subscribers;
 
 pub use self::dead_letters::{SqsDeadLetters, SqsLetter};
 pub use self::large::Pointer;
+pub use self::set_aside::{SetAsideError, SetAsideQueue};
 
 /// The longest visibility timeout (SQS quotas: 12 hours).
 const MAX_VISIBILITY: Duration = Duration::from_secs(43_200);

@@ -12,12 +12,14 @@ mod file;
 mod hint;
 #[cfg(test)]
 mod tests;
+mod unread;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
 use time::OffsetDateTime;
 
-use crate::{Extraction, Finding, FindingRule, FoundEvent};
+use crate::{Extraction, Finding, FindingRule, guarded};
 
 pub use answer::{UnreadableAnswer, connection, crawl, crawler, table};
 pub use file::{Answers, UnknownAccount};
@@ -176,12 +178,24 @@ impl Table {
     }
 }
 
-/// The run of a crawl itself, once it has ended. Its datasets are those of the runs below it.
-pub fn crawl_run(place: &Place, crawler: &Crawler, crawl: &Crawl) -> Option<FoundEvent> {
-    crawl
-        .state
-        .is_final()
-        .then(|| event::of_crawl(place, crawler, crawl))
+/// The runs of the crawls themselves that have ended. Their datasets are those of the runs below them.
+pub fn crawl_runs<'c>(
+    place: &Place,
+    crawler: &Crawler,
+    crawls: impl IntoIterator<Item = &'c Crawl>,
+) -> Extraction {
+    let mut extraction = Extraction::default();
+    let ended = crawls.into_iter().filter(|crawl| crawl.state.is_final());
+    for crawl in ended {
+        let run = guarded(crawl.id.as_bytes(), || {
+            event::of_crawl(place, crawler, crawl)
+        });
+        match run {
+            Some(event) => extraction.events.push(event),
+            None => extraction.fail(unread::crawl(crawler, crawl)),
+        }
+    }
+    extraction
 }
 
 /// The runs of tables in completed crawls. `tables` are some of the tables of the crawler's databases: those of others are
@@ -196,35 +210,74 @@ pub fn table_runs(
 ) -> Extraction {
     let mut extraction = Extraction::default();
     for table in tables.iter().filter(|table| table.is_kept_by(crawler)) {
-        let data = data::of_table(place, crawler, table, connections);
         let concerned = crawls
             .iter()
             .filter(|completed| is_concerned(completed, table, which));
-        let before = extraction.events.len();
-        extraction.events.extend(concerned.map(|completed| {
-            let data = data.as_ref().ok();
-            event::of_table(place, crawler, completed, table, data)
-        }));
-        if let Err(reason) = &data
-            && extraction.events.len() > before
-        {
-            extraction.findings.push(Finding {
-                rule: FindingRule::UnresolvedName,
-                place: format!("table {}.{}", table.database, table.name),
-                message: format!("the data behind it has no name: {reason}"),
-            });
+        let runs = guarded(table.name.as_bytes(), || {
+            runs_of_table(place, crawler, concerned, table, connections)
+        });
+        match runs {
+            Some(runs) => extraction.add(runs),
+            None => extraction.fail(unread::table(crawler, crawls, table)),
         }
     }
     extraction
 }
 
+fn runs_of_table<'c>(
+    place: &Place,
+    crawler: &Crawler,
+    concerned: impl Iterator<Item = &'c CompletedCrawl<'c>>,
+    table: &Table,
+    connections: &Connections,
+) -> Extraction {
+    let mut extraction = Extraction::default();
+    let data = data::of_table(place, crawler, table, connections);
+    extraction.events.extend(concerned.map(|completed| {
+        let data = data.as_ref().ok();
+        event::of_table(place, crawler, completed, table, data)
+    }));
+    if let Err(reason) = &data
+        && !extraction.events.is_empty()
+    {
+        extraction.findings.push(Finding {
+            rule: FindingRule::UnresolvedName,
+            place: format!("table {}.{}", table.database, table.name),
+            message: format!("the data behind it has no name: {reason}"),
+        });
+    }
+    extraction
+}
+
+/// Reads the tables of an answer, in `database`. What cannot be read is a finding.
+pub fn tables(database: &str, items: &[Value]) -> (Vec<Table>, Extraction) {
+    let (mut tables, mut extraction) = (Vec::with_capacity(items.len()), Extraction::default());
+    let place = || format!("database {database}");
+    for item in items {
+        let name = item.get("Name").and_then(Value::as_str);
+        match guarded(name.unwrap_or_default().as_bytes(), || table(item)) {
+            Some(Ok(table)) => tables.push(table),
+            Some(Err(error)) => extraction.findings.push(Finding {
+                rule: FindingRule::Unreadable,
+                place: place(),
+                message: error.to_string(),
+            }),
+            None => extraction.fail(unread::item(&place(), "TableList", item)),
+        }
+    }
+    (tables, extraction)
+}
+
 /// The connections that these tables of a crawler need.
 pub fn needed_connections(crawler: &Crawler, tables: &[Table]) -> BTreeSet<String> {
     let tables = tables.iter().filter(|table| table.is_kept_by(crawler));
-    tables
-        .filter_map(|table| data::connection_of(crawler, table))
-        .map(str::to_owned)
-        .collect()
+    // One whose reading panics is reported by its runs.
+    let connection = |table: &Table| {
+        let name = table.name.as_bytes();
+        let connection = guarded(name, || data::connection_of(crawler, table));
+        connection.flatten().map(str::to_owned)
+    };
+    tables.filter_map(connection).collect()
 }
 
 /// How many of these tables the crawler keeps.

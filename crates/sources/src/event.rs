@@ -5,7 +5,7 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::Finding;
+use crate::{Finding, UnreadInput};
 
 /// What was found in some bytes of a producer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct Extraction {
     pub events: Vec<FoundEvent>,
     /// What could not be read, and where it is. Never silently left out.
     pub findings: Vec<Finding>,
+    /// The inputs whose reading panicked. Each has a finding, too.
+    pub unread: Vec<UnreadInput>,
 }
 
 /// One event. It is not validated yet: intake does that for the events of every source.
@@ -34,6 +36,7 @@ impl Extraction {
     pub fn add(&mut self, found: Extraction) {
         self.events.extend(found.events);
         self.findings.extend(found.findings);
+        self.unread.extend(found.unread);
     }
 }
 
@@ -41,11 +44,24 @@ impl Identity {
     /// The identity of what these parts name together, such as a warehouse and the id of a query. Parts are kept apart:
     /// `["a", "bc"]` is not `["ab", "c"]`.
     pub fn of(parts: &[&str]) -> Identity {
+        Identity::of_hash(Identity::hash(parts))
+    }
+
+    /// The identity of bytes, among those of what the parts name.
+    pub(crate) fn of_bytes(parts: &[&str], bytes: &[u8]) -> Identity {
+        Identity::of_hash(Identity::hash(parts).chain_update(bytes))
+    }
+
+    fn hash(parts: &[&str]) -> Sha256 {
         let mut hash = Sha256::new();
         for part in parts {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part.as_bytes());
         }
+        hash
+    }
+
+    fn of_hash(hash: Sha256) -> Identity {
         let digest: [u8; 32] = hash.finalize().into();
         let [bytes @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = digest;
         Identity(Uuid::new_v8(bytes))

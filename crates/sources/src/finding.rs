@@ -32,11 +32,13 @@ pub enum FindingRule {
     UnresolvedName,
     /// Something exists that the source may not see.
     NotVisible,
+    /// An input whose reading panics. It is kept apart, as an [`UnreadInput`](crate::UnreadInput).
+    Bug,
 }
 
 impl FindingRule {
     /// All rules.
-    pub const ALL: [FindingRule; 8] = [
+    pub const ALL: [FindingRule; 9] = [
         FindingRule::Duplicate,
         FindingRule::Truncated,
         FindingRule::Incomplete,
@@ -45,11 +47,12 @@ impl FindingRule {
         FindingRule::UnparsedSql,
         FindingRule::UnresolvedName,
         FindingRule::NotVisible,
+        FindingRule::Bug,
     ];
 
     /// The names of all rules.
-    pub const NAMES: [&'static str; 8] = {
-        let [a, b, c, d, e, f, g, h] = FindingRule::ALL;
+    pub const NAMES: [&'static str; 9] = {
+        let [a, b, c, d, e, f, g, h, i] = FindingRule::ALL;
         [
             a.as_str(),
             b.as_str(),
@@ -59,6 +62,7 @@ impl FindingRule {
             f.as_str(),
             g.as_str(),
             h.as_str(),
+            i.as_str(),
         ]
     };
 
@@ -71,7 +75,8 @@ impl FindingRule {
             | FindingRule::Unreadable
             | FindingRule::UnparsedSql
             | FindingRule::UnresolvedName
-            | FindingRule::NotVisible => true,
+            | FindingRule::NotVisible
+            | FindingRule::Bug => true,
         }
     }
 
@@ -86,6 +91,7 @@ impl FindingRule {
             FindingRule::UnparsedSql => "unparsed_sql",
             FindingRule::UnresolvedName => "unresolved_name",
             FindingRule::NotVisible => "not_visible",
+            FindingRule::Bug => "bug",
         }
     }
 }

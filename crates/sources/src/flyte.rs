@@ -103,6 +103,7 @@ impl FlyteMessage {
         Extraction {
             events: event.into_iter().collect(),
             findings,
+            unread: Vec::new(),
         }
     }
 }

@@ -8,6 +8,7 @@ mod event;
 mod finding;
 mod messages;
 mod sns;
+mod unread;
 
 pub mod crawler;
 pub mod flyte;
@@ -18,3 +19,4 @@ pub mod streams;
 pub use event::{Extraction, FoundEvent, Identity};
 pub use finding::{Finding, FindingRule};
 pub use messages::{SavedMessage, saved_messages};
+pub use unread::{UnreadInput, guarded};

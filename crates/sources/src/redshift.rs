@@ -26,6 +26,7 @@ pub mod sql;
 mod state;
 mod text;
 mod transaction;
+mod unread;
 mod warehouse;
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::sns::{self, Body};
-use crate::{Extraction, Finding, FindingRule, FoundEvent, Identity};
+use crate::{Extraction, Finding, FindingRule, FoundEvent, Identity, guarded};
 
 pub use lambda::{LambdaRecord, RecordSource, records};
 
@@ -35,6 +35,14 @@ pub struct StreamEvents {
 /// An event is who its text says it is: the same bytes are the same event, wherever they are in the stream. So neither a
 /// redelivery nor a producer that sends again, to another position, makes two of it.
 pub fn events(data: &[u8], place: &str) -> StreamEvents {
+    let read = guarded(data, || read(data, place));
+    read.unwrap_or_else(|| StreamEvents {
+        extraction: Extraction::unread(place, data),
+        is_complete: false,
+    })
+}
+
+fn read(data: &[u8], place: &str) -> StreamEvents {
     let mut found = Reader {
         place,
         extraction: Extraction::default(),

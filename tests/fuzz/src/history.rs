@@ -42,6 +42,7 @@ pub(crate) fn results(bytes: &[u8]) {
         return;
     }
     let found = extract_all(&history, &catalogue, &warehouse(), &Options::default());
+    assert_eq!(found.unread, [], "a panic");
     found.events.iter().for_each(legal);
 }
 
@@ -53,6 +54,7 @@ pub(crate) fn statements(bytes: &[u8]) {
         .collect();
     let (history, catalogue) = history(&story, moment(-10), moment(999));
     let whole = extract_all(&history, &catalogue, &warehouse(), &Options::default());
+    assert_eq!(whole.unread, [], "a panic");
     whole.events.iter().for_each(legal);
     let identities = |events: &[FoundEvent]| -> BTreeSet<Identity> {
         events.iter().map(|event| event.identity).collect()

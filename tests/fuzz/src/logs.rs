@@ -44,6 +44,7 @@ fn alone(which: Lines, number: usize, line: &str) {
     }
     scanner.end(None);
     let found = scanner.take();
+    assert_eq!(found.unread, [], "a panic");
     assert!(found.findings.len() <= 21 + found.events.len() + line.len() / 50);
     for finding in &found.findings {
         assert!(
@@ -86,11 +87,10 @@ fn event<'a>(stream: &'a str, number: usize, message: &'a str) -> LogEvent<'a> {
 fn read(bytes: &[u8], length: usize) -> Extraction {
     let mut log = TextLog::new("f");
     let mut whole = Extraction::default();
-    let mut add = |part: Extraction| {
-        whole.events.extend(part.events);
-        whole.findings.extend(part.findings);
-    };
-    bytes.chunks(length).for_each(|bytes| add(log.read(bytes)));
-    add(log.end());
+    for bytes in bytes.chunks(length) {
+        whole.add(log.read(bytes));
+    }
+    whole.add(log.end());
+    assert_eq!(whole.unread, [], "a panic");
     whole
 }

@@ -86,6 +86,7 @@ fn legal(found: &Extraction) {
 }
 
 fn said(found: &Extraction) {
+    assert_eq!(found.unread, [], "a panic");
     for finding in &found.findings {
         assert!(!finding.place.is_empty() && !finding.message.is_empty());
     }

@@ -33,6 +33,7 @@ fn legal(found: &Extraction) {
         let read = Event::read(event.text.as_bytes(), Level::Strict);
         assert!(read.is_ok(), "{:?} {}", read.err(), event.text);
     }
+    assert_eq!(found.unread, [], "a panic");
     let is_said = |finding: &Finding| !finding.place.is_empty() && !finding.message.is_empty();
     assert!(found.findings.iter().all(is_said));
 }

@@ -368,7 +368,7 @@ async fn read_service(
         };
         failures = 0;
         // Before anything is deleted or passed over: all events are taken, or this is an error.
-        take(fetched.extraction, destination, summary, progress).await?;
+        let keeps_unread = take(fetched.extraction, destination, summary, progress).await?;
         match fetched.checkpoint {
             Checkpoint::None => {}
             Checkpoint::Cursor(next) => {
@@ -377,13 +377,14 @@ async fn read_service(
                 }
                 cursor = Some(next);
             }
-            Checkpoint::Messages(messages) if destination.keeps() => {
+            Checkpoint::Messages { mut read, unread } if destination.keeps() => {
                 destination.keep()?;
-                let taken = source.taken(&messages).await;
+                read.extend(unread.into_iter().filter(|_| keeps_unread));
+                let taken = source.taken(&read).await;
                 taken.map_err(|error| proxy::queue::QueueError(error.to_string()))?;
             }
             // Without anybody who keeps their events, messages stay where they are, and would come again and again.
-            Checkpoint::Messages(_) => {
+            Checkpoint::Messages { .. } => {
                 if fetched.more {
                     summary.stop_early(progress);
                 }
@@ -396,13 +397,14 @@ async fn read_service(
     }
 }
 
-/// Sends what was found, and counts it. It is an error if not all could be sent.
+/// Sends what was found, and counts it. It is an error if not all could be sent. Returns whether the inputs are kept that
+/// cannot be read because of a bug.
 async fn take(
     extraction: Extraction,
     destination: &mut Destination,
     summary: &mut Summary,
     progress: &ProgressBar,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<bool> {
     for finding in &extraction.findings {
         summary.find(finding, progress);
     }
@@ -410,5 +412,8 @@ async fn take(
     let (sent, failure) = destination.take(extraction.events, progress).await?;
     summary.add(count, sent);
     progress.set_message(format!("{} events found", summary.events()));
-    failure.map_or(Ok(()), Err)
+    match failure {
+        Some(failure) => Err(failure),
+        None => destination.set_aside(extraction.unread).await,
+    }
 }

@@ -60,7 +60,7 @@ async fn poll(
         match fetched.checkpoint {
             Checkpoint::Cursor(value) => *cursor = Some(value),
             Checkpoint::None => {}
-            Checkpoint::Messages(_) => panic!("there are no messages"),
+            Checkpoint::Messages { .. } => panic!("there are no messages"),
         }
         if !fetched.more {
             return (events, findings);
@@ -254,7 +254,7 @@ async fn a_service_that_fails_is_tried_again_from_the_same_position() {
         match source.next(cursor.as_ref(), now()).await {
             Ok(fetched) => match fetched.checkpoint {
                 Checkpoint::Cursor(value) => cursor = Some(value),
-                Checkpoint::None | Checkpoint::Messages(_) => {}
+                Checkpoint::None | Checkpoint::Messages { .. } => {}
             },
             Err(error) => break error,
         }

@@ -75,7 +75,13 @@ async fn while_s3_does_not_answer_the_message_waits_and_then_goes_without_datase
         let fetched = source.next(None, NOW).await.unwrap();
         assert_eq!(
             (fetched.extraction, fetched.checkpoint),
-            (Extraction::default(), Checkpoint::Messages(Vec::new()))
+            (
+                Extraction::default(),
+                Checkpoint::Messages {
+                    read: Vec::new(),
+                    unread: Vec::new()
+                }
+            )
         );
         stand.reappear();
     }
@@ -125,4 +131,19 @@ async fn objects_above_the_limit_or_elsewhere_are_not_read() {
         );
         assert_eq!(stand.with(|services| services.reads.len()), reads);
     }
+}
+
+#[tokio::test]
+async fn a_message_whose_reading_panics_is_named_apart_from_those_that_are_read() {
+    let (stand, aws, queue) = Stand::start(&["bug".to_owned(), bodies()[1].clone()]).await;
+    let mut source = source(queue, &aws, json!({}));
+    source.reader.reading = |body, place| {
+        assert_ne!(body, "bug");
+        flyte::read(body, place)
+    };
+    let fetched = source.next(None, NOW).await.unwrap();
+    assert_eq!(fetched.extraction.events.len(), 1);
+    assert_eq!(fetched.extraction.unread[0].bytes, b"bug");
+    source.taken(&receipts(&fetched)).await.unwrap();
+    assert_eq!(stand.left(), ["m0"]);
 }

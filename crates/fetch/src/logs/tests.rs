@@ -126,6 +126,6 @@ fn runs(range: std::ops::Range<usize>) -> Vec<String> {
 fn cursor_of(fetched: &Fetched) -> Value {
     match &fetched.checkpoint {
         Checkpoint::Cursor(cursor) => cursor.clone(),
-        Checkpoint::None | Checkpoint::Messages(_) => panic!("a step has a cursor"),
+        Checkpoint::None | Checkpoint::Messages { .. } => panic!("a step has a cursor"),
     }
 }

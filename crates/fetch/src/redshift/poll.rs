@@ -255,7 +255,7 @@ impl RedshiftSource {
             }
             Err(_) => {
                 self.surroundings = None;
-                let message = "the reading of the statements did not end";
+                let message = "the statements cannot be read because of a bug, please report it";
                 Err(FetchError::Unavailable(message.to_owned()))
             }
         }

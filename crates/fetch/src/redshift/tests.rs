@@ -100,7 +100,7 @@ async fn all(
         extraction.findings.extend(fetched.extraction.findings);
         match fetched.checkpoint {
             Checkpoint::Cursor(next) => *cursor = Some(next),
-            other @ (Checkpoint::None | Checkpoint::Messages(_)) => panic!("{other:?}"),
+            other @ (Checkpoint::None | Checkpoint::Messages { .. }) => panic!("{other:?}"),
         }
         if !fetched.more {
             return extraction;

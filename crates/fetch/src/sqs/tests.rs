@@ -161,7 +161,7 @@ async fn answer(State(stand): State<Stand>, uri: Uri, headers: HeaderMap, body: 
 
 pub(crate) fn receipts(fetched: &Fetched) -> Vec<String> {
     match &fetched.checkpoint {
-        Checkpoint::Messages(receipts) => receipts.clone(),
+        Checkpoint::Messages { read, .. } => read.clone(),
         Checkpoint::None | Checkpoint::Cursor(_) => panic!("{:?}", fetched.checkpoint),
     }
 }
@@ -306,4 +306,32 @@ fn settings_name_what_is_missing_or_no_queue() {
     let settings: SqsSettings =
         serde_json::from_value(json!({ "queue_url": url, "wait": 0 })).unwrap();
     assert_eq!(settings.validate().unwrap().queue_url, url);
+}
+
+#[tokio::test]
+async fn a_message_whose_reading_panics_is_named_apart_from_those_that_are_read() {
+    let bodies = [event(1), event(2), event(3)];
+    let (stand, aws, config) = Stand::start(&bodies).await;
+    let mut source = SqsSource::new(config, &aws);
+    source.reading = |data, place| match data == event(2).as_bytes() {
+        true => StreamEvents {
+            extraction: Extraction::unread(place, data),
+            is_complete: false,
+        },
+        false => streams::events(data, place),
+    };
+    let fetched = source.next(None, NOW).await.unwrap();
+    assert_eq!(fetched.extraction.events.len(), 2);
+    let [input] = &fetched.extraction.unread[..] else {
+        panic!("{fetched:?}")
+    };
+    assert_eq!(input.bytes, event(2).as_bytes());
+    let Checkpoint::Messages { read, unread } = fetched.checkpoint else {
+        panic!("messages")
+    };
+    source.taken(&read).await.unwrap();
+    assert_eq!(stand.left(), ["m1"]);
+    // Once somebody keeps it.
+    source.taken(&unread).await.unwrap();
+    assert_eq!(stand.left(), Vec::<String>::new());
 }

@@ -32,8 +32,8 @@ pub(super) struct ReadMessage {
     /// What names it in the answer.
     pub(super) item: String,
     pub(super) read: Read,
-    /// The identities of its events.
-    pub(super) events: Vec<Uuid>,
+    /// The identities of its events, or its own if it cannot be read because of a bug.
+    pub(super) parts: Vec<Uuid>,
 }
 
 /// Returns the answer to messages of a service.
@@ -47,7 +47,7 @@ pub(super) fn to_records(
     sent: &SendReport,
 ) -> Result<Value, Failed> {
     let is_left = |message: &&ReadMessage| {
-        message.read == Read::Later || message.events.iter().any(|id| sent.left.contains(id))
+        message.read == Read::Later || message.parts.iter().any(|id| sent.left.contains(id))
     };
     // Its queue has dead letters for it, and holds up nothing else meanwhile.
     let is_unreadable = |message: &&ReadMessage| message.read == Read::Unreadable;
@@ -78,7 +78,7 @@ pub(super) fn to_records(
 pub(super) fn whole(sent: &SendReport) -> Result<(), Failed> {
     match sent.tally {
         Tally { unkept: 1.., .. } => Err(Failed(
-            "an event cannot be validated because of a bug".to_owned(),
+            "something cannot be read because of a bug".to_owned(),
         )),
         Tally { unsent: 1.., .. } => Err(late()),
         Tally { .. } => Ok(()),
@@ -111,14 +111,14 @@ mod tests {
         ReadMessage {
             item: item.to_owned(),
             read,
-            events: events.to_vec(),
+            parts: events.to_vec(),
         }
     }
 
     /// What the queue has of these messages: `BUG` cannot be validated, and for `UNSENT` there was no time.
     fn sent(messages: &[ReadMessage]) -> SendReport {
         let mut sent = SendReport::default();
-        for id in messages.iter().flat_map(|message| &message.events) {
+        for id in messages.iter().flat_map(|message| &message.parts) {
             match *id {
                 BUG => sent.tally.unkept += 1,
                 UNSENT => sent.tally.unsent += 1,

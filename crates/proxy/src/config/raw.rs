@@ -234,6 +234,8 @@ pub(super) struct CheckSettings {
 pub(super) struct FunctionSettings {
     /// The DynamoDB table in which the source function remembers what it has seen. Required there.
     pub(super) table: Option<Setting<Text>>,
+    /// The URL of the source's dead letters, into which the source function puts what cannot be read because of a bug.
+    pub(super) dead_letter_url: Option<Setting<CheckedText<QueueUrl>>>,
 }
 
 /// Metrics.

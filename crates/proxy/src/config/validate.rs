@@ -91,6 +91,8 @@ impl Raw {
                 period: *raw.check.period,
             },
             function_table: raw.function.table.map(Setting::into_value),
+            function_dead_letters: (raw.function.dead_letter_url)
+                .map(|url| QueueUrl::new(url.into_value())),
             metrics_namespace: raw.metrics.namespace.into_value(),
             max_connections: *raw.max_connections as usize,
             only: raw.only.as_deref().copied(),

@@ -1,16 +1,46 @@
-//! Where an event goes that cannot be validated because of a bug: a file, so that its source goes on and nothing is lost.
-//! Called by `sender.rs`.
+//! Where an event or an input goes that cannot be read because of a bug, so that its source goes on and nothing is lost: a
+//! file, or, in a function, the dead letters of the source. Called by `sender.rs`.
 
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use queue::{SetAsideError, SetAsideQueue};
+use uuid::Uuid;
+
 /// The most files in the folder. More are not single events that meet a bug: their source waits, which shows.
 const MAX_FILES: usize = 1_000;
 
-/// A folder of events that were set aside, of all sources: `set-aside` in the data folder.
+/// Where things are set aside.
 #[derive(Debug, Clone)]
-pub(super) struct Aside {
+pub(super) enum Aside {
+    /// A folder of a machine.
+    Folder(Folder),
+    /// The dead letters of a function.
+    DeadLetters(SetAsideQueue),
+}
+
+/// Something to set aside.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Item<'i> {
+    pub(super) id: Uuid,
+    pub(super) content: Content,
+    /// Where it was found, or what else helps to find it.
+    pub(super) place: &'i str,
+    pub(super) bytes: &'i [u8],
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Content {
+    /// An event, which `send` and a source of messages read.
+    Event,
+    /// What a source reads: `extract --input` reads it.
+    Input,
+}
+
+/// A folder of what was set aside, of all sources: `set-aside` in the data folder.
+#[derive(Debug, Clone)]
+pub(super) struct Folder {
     folder: PathBuf,
     /// Whether the disk with a folder has more space than the queue needs.
     has_space: fn(&Path) -> bool,
@@ -18,19 +48,60 @@ pub(super) struct Aside {
 
 impl Aside {
     pub(super) fn in_data(folder: &Path) -> Aside {
-        Aside {
+        Aside::Folder(Folder {
             folder: folder.join("set-aside"),
             has_space: queue::has_space,
-        }
+        })
     }
 
-    /// Writes an event to a file of its own, which is durable when this returns, and returns its path. The same event is
+    /// Sets something aside, durably when this returns. Returns where it is.
+    pub(super) async fn put(&self, source: &str, item: Item<'_>) -> Result<String, SetAsideError> {
+        match self {
+            Aside::Folder(folder) => match folder.put(&item.file_name(source), item.bytes) {
+                Ok(path) => Ok(path.display().to_string()),
+                Err(error) => Err(queue::QueueError(error.to_string()).into()),
+            },
+            Aside::DeadLetters(queue) => {
+                let what = item.content.name();
+                let reason = format!(
+                    "an {what} that cannot be read because of a bug: {}",
+                    item.place
+                );
+                let id = item.id.to_string();
+                queue.send(&id, &reason, item.bytes).await?;
+                Ok("the dead letters of the source".to_owned())
+            }
+        }
+    }
+}
+
+impl Item<'_> {
+    fn file_name(&self, source: &str) -> String {
+        let extension = match self.content {
+            Content::Event => "json",
+            Content::Input => "input",
+        };
+        format!("{source}-{}.{extension}", self.id)
+    }
+}
+
+impl Content {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Content::Event => "event",
+            Content::Input => "input",
+        }
+    }
+}
+
+impl Folder {
+    /// Writes a file, which is durable when this returns, and returns its path. The same event or input is
     /// one file, however often it is set aside. Only the owner may read it, as with the queue. Fails if the folder has
     /// [`MAX_FILES`] or the disk has only the space left that the queue needs.
-    pub(super) fn put(&self, source: &str, id: &str, event: &[u8]) -> io::Result<PathBuf> {
-        let Aside { folder, has_space } = self;
+    fn put(&self, name: &str, bytes: &[u8]) -> io::Result<PathBuf> {
+        let Folder { folder, has_space } = self;
         journal::create_folder(folder)?;
-        let path = folder.join(format!("{source}-{id}.json"));
+        let path = folder.join(name);
         if !has_space(folder) {
             return Err(ErrorKind::StorageFull.into());
         }
@@ -38,7 +109,7 @@ impl Aside {
             let error = format!("{} has {MAX_FILES} files", folder.display());
             return Err(io::Error::new(ErrorKind::QuotaExceeded, error));
         }
-        journal::replace_file(&path, event)?;
+        journal::replace_file(&path, bytes)?;
         Ok(path)
     }
 }
@@ -49,48 +120,55 @@ mod tests {
 
     use super::*;
 
+    fn folder(data: &Path) -> Folder {
+        match Aside::in_data(data) {
+            Aside::Folder(folder) => folder,
+            Aside::DeadLetters(_) => panic!("a folder"),
+        }
+    }
+
     #[test]
     fn an_event_is_one_file_that_only_its_owner_reads() {
-        let folder = tempfile::tempdir().unwrap();
-        let aside = Aside::in_data(folder.path());
-        let first = aside.put("crawls", "id", b"{}").unwrap();
-        assert_eq!(aside.put("crawls", "id", b"{}").unwrap(), first);
+        let data = tempfile::tempdir().unwrap();
+        let aside = folder(data.path());
+        let first = aside.put("crawls-id.json", b"{}").unwrap();
+        assert_eq!(aside.put("crawls-id.json", b"{}").unwrap(), first);
         assert_eq!(fs::read(&first).unwrap(), b"{}");
-        let files = fs::read_dir(folder.path().join("set-aside")).unwrap();
+        let files = fs::read_dir(data.path().join("set-aside")).unwrap();
         assert_eq!(files.count(), 1);
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(
             (mode(&first), mode(first.parent().unwrap())),
             (0o600, 0o700)
         );
-        let deep = Aside::in_data(&folder.path().join("new/data"));
-        assert!(deep.put("crawls", "id", b"{}").is_ok());
-        let in_a_file = Aside::in_data(&first);
-        assert!(in_a_file.put("crawls", "id", b"{}").is_err());
+        let deep = folder(&data.path().join("new/data"));
+        assert!(deep.put("crawls-id.json", b"{}").is_ok());
+        let in_a_file = folder(&first);
+        assert!(in_a_file.put("crawls-id.json", b"{}").is_err());
     }
 
     #[test]
     fn a_disk_that_the_queue_needs_or_a_full_folder_refuses_more_and_keeps_what_it_has() {
         let data = tempfile::tempdir().unwrap();
-        let aside = Aside::in_data(data.path());
-        let first = aside.put("crawls", "first", b"{}").unwrap();
+        let aside = folder(data.path());
+        let first = aside.put("crawls-first.json", b"{}").unwrap();
         for n in 1..MAX_FILES - 1 {
             fs::write(aside.folder.join(format!("{n}.json")), "").unwrap();
         }
-        let no_space = Aside {
+        let no_space = Folder {
             has_space: |_| false,
             ..aside.clone()
         };
-        let error = no_space.put("crawls", "last", b"{}").unwrap_err();
+        let error = no_space.put("crawls-last.json", b"{}").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::StorageFull);
-        aside.put("crawls", "last", b"{}").unwrap();
-        let error = aside.put("crawls", "more", b"{}").unwrap_err();
+        aside.put("crawls-last.json", b"{}").unwrap();
+        let error = aside.put("crawls-more.json", b"{}").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::QuotaExceeded);
         assert!(
             error.to_string().contains("set-aside has 1000 files"),
             "{error}"
         );
-        assert_eq!(aside.put("crawls", "first", b"[]").unwrap(), first);
+        assert_eq!(aside.put("crawls-first.json", b"[]").unwrap(), first);
         assert_eq!(fs::read_dir(&aside.folder).unwrap().count(), MAX_FILES);
     }
 }

@@ -31,7 +31,8 @@ pub fn report(source: &str, findings: &[Finding]) {
             | FindingRule::Unreadable
             | FindingRule::UnparsedSql
             | FindingRule::UnresolvedName
-            | FindingRule::NotVisible => {
+            | FindingRule::NotVisible
+            | FindingRule::Bug => {
                 logged += 1;
                 if logged <= LOGGED {
                     warn!(source, rule, %place, "source finding: {message}");

@@ -2,8 +2,8 @@
 //!
 //! A group that was given to intake is never dropped: what was sent and not remembered would be sent again. A stop, and the end
 //! of the patience of a command, come between two attempts, and the events without an answer are counted as unsent. An event
-//! whose validation panics is set aside after some attempts, so that it does not hold up its source (`aside.rs`). Where there is no
-//! disk, it is left without an answer instead: what keeps it, if anything does, is for the caller to know.
+//! whose validation panics is set aside after some attempts, so that it does not hold up its source (`aside.rs`). Where there is
+//! nothing to set it aside in, it is left without an answer instead: what keeps it, if anything does, is for the caller to know.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -11,16 +11,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use sources::FoundEvent;
+use queue::{SetAsideError, SetAsideQueue};
+use sources::{FoundEvent, UnreadInput};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 use uuid::Uuid;
 
-use super::aside::Aside;
+use super::aside::{Aside, Content, Item};
 use super::stop_at;
 use crate::intake::{Intake, MemoryBudget, Origin, RawEvent, RejectionReason, Reservation};
 use crate::telemetry::metric::Metric;
+use crate::telemetry::text::{NAME, shown};
 
 /// Most events, and most bytes beyond the first event, that are one write to the queue: others wait for it.
 const GROUP: usize = 200;
@@ -45,7 +47,7 @@ pub struct Sender {
     name: Arc<str>,
     /// How often a group is tried without any progress; without a limit, if there is none.
     attempts: Option<u32>,
-    /// Where events are set aside; nowhere in a function, which has no disk.
+    /// Where events and inputs are set aside, if anywhere.
     aside: Option<Aside>,
 }
 
@@ -58,9 +60,9 @@ pub struct Tally {
     pub known: u64,
     /// They are no valid events, or too large. Each was logged.
     pub rejected: u64,
-    /// They cannot be validated because of a bug. Each was logged, and is in a file.
+    /// They cannot be read or validated because of a bug. Each was logged, and is set aside.
     pub set_aside: u64,
-    /// They cannot be validated because of a bug, and there is no disk for a file. Each was logged. Their source must not pass over
+    /// They cannot be read or validated because of a bug, and are not set aside. Each was logged. Their source must not pass over
     /// them.
     pub unkept: u64,
     /// They have no answer: there was a stop, or the attempts were used up. Their source has to find them again.
@@ -101,6 +103,15 @@ impl Sender {
         }
     }
 
+    /// Sets events and inputs aside as dead letters of this queue.
+    #[must_use]
+    pub fn with_dead_letters(self, queue: SetAsideQueue) -> Sender {
+        Sender {
+            aside: Some(Aside::DeadLetters(queue)),
+            ..self
+        }
+    }
+
     /// Gives up after so many attempts without progress, for a command: somebody waits for its end.
     #[must_use]
     pub fn with_attempts(self, attempts: u32) -> Sender {
@@ -132,6 +143,28 @@ impl Sender {
         }
         let (stop, _timer) = stop_at(deadline);
         self.send_until(events, &stop).await
+    }
+
+    /// Sets inputs aside whose reading panicked. What is not set aside is unkept.
+    pub async fn keep(&self, inputs: Vec<UnreadInput>) -> SendReport {
+        let mut sent = SendReport::default();
+        for input in inputs {
+            let id = input.identity.uuid();
+            let item = Item {
+                id,
+                content: Content::Input,
+                place: &input.place,
+                bytes: &input.bytes,
+            };
+            match self.set_aside(item).await {
+                Place::Aside => sent.tally.set_aside += 1,
+                Place::Source | Place::Again => {
+                    sent.tally.unkept += 1;
+                    sent.left.insert(id);
+                }
+            }
+        }
+        sent
     }
 
     /// Sends events in their order. At a stop the group under way gets its answer, and the rest remains unsent.
@@ -191,11 +224,11 @@ impl Sender {
                                 let bug = bugs.entry(event.identity).or_default();
                                 *bug += 1;
                                 let place = match *bug >= BUG_ATTEMPTS {
-                                    true => self.set_aside(&event),
+                                    true => self.set_aside(item(&event)).await,
                                     false => Place::Again,
                                 };
                                 match place {
-                                    Place::File => tally.set_aside += 1,
+                                    Place::Aside => tally.set_aside += 1,
                                     Place::Source => {
                                         tally.unkept += 1;
                                         sent.left.extend(event.identity);
@@ -247,22 +280,25 @@ impl Sender {
         memory.grow_to(bytes).ok().map(|()| memory)
     }
 
-    /// Sets an event aside, and says so. Returns where it is.
-    fn set_aside(&self, event: &RawEvent) -> Place {
-        let (source, id) = (&self.name, id(event));
+    /// Sets something aside, and says so. Returns where it is.
+    async fn set_aside(&self, item: Item<'_>) -> Place {
+        let (source, what, id) = (&self.name, item.content.name(), item.id);
+        let (place, bytes) = (shown(item.place, NAME), item.bytes.len());
         let Some(aside) = &self.aside else {
-            error!(%source, id, bytes = event.bytes.len(), "an event cannot be validated because of a bug and is left to its source, please report it");
+            error!(%source, %id, %place, bytes, "an {what} cannot be read because of a bug and is left to its source, please report it");
             return Place::Source;
         };
-        match aside.put(source, &id, &event.bytes) {
+        match aside.put(source, item).await {
             Ok(file) => {
-                let file = file.display();
-                error!(%source, id, %file, "an event cannot be validated because of a bug and is set aside, please report it");
-                Place::File
+                error!(%source, %id, %place, file, "an {what} cannot be read because of a bug and is set aside, please report it");
+                Place::Aside
             }
             Err(error) => {
-                error!(%source, id, %error, "an event cannot be validated because of a bug, and cannot be set aside, trying again");
-                Place::Again
+                error!(%source, %id, %place, bytes, %error, "an {what} cannot be read because of a bug, and cannot be set aside, please report it");
+                match error {
+                    SetAsideError::Impossible => Place::Source,
+                    SetAsideError::Unavailable(_) => Place::Again,
+                }
             }
         }
     }
@@ -272,10 +308,10 @@ impl Sender {
     }
 }
 
-/// Where an event is that cannot be validated because of a bug.
+/// Where an event or an input is that cannot be read because of a bug.
 enum Place {
-    /// In a file.
-    File,
+    /// Set aside.
+    Aside,
     /// Only where it was found.
     Source,
     /// Here: it is tried again.
@@ -283,6 +319,12 @@ enum Place {
 }
 
 impl SendReport {
+    /// Adds what became of others.
+    pub fn add(&mut self, other: SendReport) {
+        self.tally.add(other.tally);
+        self.left.extend(other.left);
+    }
+
     /// Counts events as unsent.
     fn leave(&mut self, events: impl Iterator<Item = Uuid>) {
         for identity in events {
@@ -319,6 +361,15 @@ impl Tally {
 
 fn id(event: &RawEvent) -> String {
     event.identity.map(|it| it.to_string()).unwrap_or_default()
+}
+
+fn item(event: &RawEvent) -> Item<'_> {
+    Item {
+        id: event.identity.unwrap_or_default(),
+        content: Content::Event,
+        place: "",
+        bytes: &event.bytes,
+    }
 }
 
 fn raw(event: FoundEvent) -> RawEvent {

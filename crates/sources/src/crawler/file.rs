@@ -10,7 +10,7 @@ use super::answer::{self, UnreadableAnswer, members, text};
 use super::event::account_of;
 use super::{
     CompletedCrawl, Connection, Connections, Crawl, CrawlState, Crawler, Place, Table, Tables,
-    crawl_run, table_runs,
+    crawl_runs, table_runs,
 };
 use crate::{Extraction, Finding, FindingRule};
 
@@ -113,8 +113,8 @@ impl Answers {
         };
         let tables: Vec<Table> = self.tables.into_values().collect();
         let mut extraction = Extraction {
-            events: Vec::new(),
             findings,
+            ..Extraction::default()
         };
         for (name, crawls) in self.crawls {
             let crawler = self.crawlers.get(&name).cloned().unwrap_or(Crawler {
@@ -126,10 +126,7 @@ impl Answers {
             let newest = crawls
                 .iter()
                 .rposition(|crawl| crawl.state == CrawlState::Completed);
-            let runs = crawls
-                .iter()
-                .filter_map(|crawl| crawl_run(&place, &crawler, crawl));
-            extraction.events.extend(runs);
+            extraction.add(crawl_runs(&place, &crawler, &crawls));
             let completed: Vec<CompletedCrawl<'_>> = crawls
                 .iter()
                 .enumerate()
@@ -140,8 +137,7 @@ impl Answers {
                 .collect();
             let connections = &self.connections;
             let found = table_runs(&place, &crawler, &completed, &tables, connections, which);
-            extraction.events.extend(found.events);
-            extraction.findings.extend(found.findings);
+            extraction.add(found);
         }
         Ok(extraction)
     }

@@ -67,6 +67,8 @@ pub(super) enum Step {
     Anew,
     /// It has outgrown a limit.
     Beyond(&'static str),
+    /// The line cannot be read because of a bug.
+    Bug,
 }
 
 impl Pending {
@@ -104,7 +106,11 @@ impl Pending {
                 true => match self.append(&said, lines) {
                     // The same logger speaks of something else.
                     Step::Other => Step::Anew,
-                    step @ (Step::Piece | Step::Last { .. } | Step::Anew | Step::Beyond(_)) => step,
+                    step @ (Step::Piece
+                    | Step::Last { .. }
+                    | Step::Anew
+                    | Step::Beyond(_)
+                    | Step::Bug) => step,
                 },
             }
         };
@@ -116,7 +122,9 @@ impl Pending {
             }
             Step::Piece if self.text.len() > MAX_BYTES => Step::Beyond("within 16 MB"),
             Step::Piece if self.pieces >= MAX_PIECES => Step::Beyond("within 200,000 lines"),
-            step @ (Step::Piece | Step::Last { .. } | Step::Anew | Step::Beyond(_)) => step,
+            step @ (Step::Piece | Step::Last { .. } | Step::Anew | Step::Beyond(_) | Step::Bug) => {
+                step
+            }
         }
     }
 
@@ -147,6 +155,16 @@ impl Pending {
             }
         }
         Step::Other
+    }
+
+    /// Adds a line that cannot be read: with it, it is what cannot be read.
+    pub(super) fn add_unread(&mut self, line: &str) {
+        self.text.push_str(line);
+    }
+
+    /// What is there of it.
+    pub(super) fn text(&self) -> &str {
+        &self.text
     }
 
     /// Whether it is missed if it never ends.

@@ -2,7 +2,7 @@
 
 use super::pending::{MAX_BYTES, Pending, Step, bare};
 use super::{Lines, LogEvent};
-use crate::Identity;
+use crate::{Identity, guarded};
 
 /// Says which stream has to be read without a filter, and from when; and reads it. Then [`Scanner::close`] takes it back.
 ///
@@ -59,16 +59,18 @@ impl Rest {
             }
             return self.end.is_none();
         }
-        match self.pending.next(event, Lines::All) {
-            Step::Piece | Step::Other if self.read <= MAX_BYTES => true,
-            Step::Piece | Step::Other => {
-                self.end = Some(Step::Beyond("within 16 MB"));
-                false
+        let pending = &mut self.pending;
+        let step = guarded(event.message.as_bytes(), || pending.next(event, Lines::All));
+        let end = match step {
+            Some(Step::Piece | Step::Other) if self.read <= MAX_BYTES => return true,
+            Some(Step::Piece | Step::Other) => Step::Beyond("within 16 MB"),
+            Some(step @ (Step::Last { .. } | Step::Anew | Step::Beyond(_) | Step::Bug)) => step,
+            None => {
+                pending.add_unread(event.message);
+                Step::Bug
             }
-            step @ (Step::Last { .. } | Step::Anew | Step::Beyond(_)) => {
-                self.end = Some(step);
-                false
-            }
-        }
+        };
+        self.end = Some(end);
+        false
     }
 }

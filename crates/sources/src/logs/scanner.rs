@@ -11,7 +11,7 @@ use super::rest::Rest;
 use super::scan::{self, Head, Origin, scan};
 use super::seen::Seen;
 use super::{Lines, LogEvent};
-use crate::{Extraction, Finding, FindingRule, FoundEvent, Identity};
+use crate::{Extraction, Finding, FindingRule, FoundEvent, Identity, UnreadInput, guarded};
 
 /// The most streams in which an event may be under way. Beyond it, the one that waits longest is given up.
 const MAX_STREAMS: usize = 1_000;
@@ -90,6 +90,7 @@ impl Scanner {
             Some(Step::Last { .. }) => self.ended(pending),
             Some(Step::Anew) => self.cut(&pending),
             Some(Step::Beyond(limit)) => self.missing(&pending, limit),
+            Some(Step::Bug) => self.fail(&pending.place, pending.text()),
             Some(Step::Piece | Step::Other) | None => return self.open(&pending, now),
         }
         None
@@ -115,7 +116,11 @@ impl Scanner {
 
     /// Looks whether a line goes on with what its stream began.
     fn go_on(&mut self, event: &LogEvent<'_>, message: &str, mut pending: Pending) {
-        let step = pending.next(event, self.lines);
+        let step = guarded(event.message.as_bytes(), || pending.next(event, self.lines));
+        let step = step.unwrap_or_else(|| {
+            pending.add_unread(event.message);
+            Step::Bug
+        });
         if self.is_damaged && matches!(step, Step::Piece | Step::Last { .. }) {
             pending.is_damaged = true;
         }
@@ -132,7 +137,7 @@ impl Scanner {
                 }
             }
             Step::Other => {
-                if pending.is_missed() {
+                if self.is_missed(&pending) {
                     self.keep(event, pending);
                 }
                 self.search(event, message, 0, Vec::new(), String::new());
@@ -145,12 +150,30 @@ impl Scanner {
                 self.missing(&pending, limit);
                 self.search(event, message, 0, Vec::new(), String::new());
             }
+            Step::Bug => self.fail(&pending.place, pending.text()),
         }
     }
 
     /// Looks for events in a text from an offset, and in the text of the log line that it may be. `origin` and `path` say
     /// where it stands in the message.
     fn search(
+        &mut self,
+        event: &LogEvent<'_>,
+        text: &str,
+        from: usize,
+        origin: Vec<Origin>,
+        path: String,
+    ) {
+        let place = || Place::of(event, format!("{path}{from}"));
+        let searched = guarded(text.as_bytes(), || {
+            self.search_in(event, text, from, origin, path.clone());
+        });
+        if searched.is_none() {
+            self.fail(&place(), text);
+        }
+    }
+
+    fn search_in(
         &mut self,
         event: &LogEvent<'_>,
         text: &str,
@@ -235,31 +258,35 @@ impl Scanner {
     /// Takes what has ended: an event, a log line with one, or nothing of interest.
     fn ended(&mut self, pending: Pending) {
         let is_damaged = pending.is_damaged;
-        let Some((place, text, object, mut origin)) = pending.into_parts() else {
+        let Some((place, text, object, origin)) = pending.into_parts() else {
             return;
         };
         let of_line = std::mem::replace(&mut self.is_damaged, is_damaged);
-        if scan::is_event(&object) {
-            self.found(place, &text);
-        } else if let Some((next, said)) = scan::line(&object, &text) {
-            let Place {
-                group,
-                stream,
-                id,
-                timestamp,
-                path,
-            } = place;
+        let read = guarded(text.as_bytes(), || {
+            self.whole(&place, &text, &object, origin)
+        });
+        if read.is_none() {
+            self.fail(&place, &text);
+        }
+        self.is_damaged = of_line;
+    }
+
+    /// Takes a complete object.
+    fn whole(&mut self, place: &Place, text: &str, object: &Object, mut origin: Vec<Origin>) {
+        if scan::is_event(object) {
+            self.found(place.clone(), text);
+        } else if let Some((next, said)) = scan::line(object, text) {
             let event = LogEvent {
-                group: &group,
-                stream: &stream,
-                id: &id,
-                timestamp,
+                group: &place.group,
+                stream: &place.stream,
+                id: &place.id,
+                timestamp: place.timestamp,
                 message: "",
             };
             origin.push(next);
-            self.search(&event, bare(&said), 0, origin, format!("{path}/"));
+            let path = format!("{}/", place.path);
+            self.search(&event, bare(&said), 0, origin, path);
         }
-        self.is_damaged = of_line;
     }
 
     fn found(&mut self, place: Place, text: &str) {
@@ -319,7 +346,7 @@ impl Scanner {
         let begun = pending.place.timestamp;
         let is_patient = |(now, begun): &(i64, i64)| now.saturating_sub(*begun) < PATIENCE;
         if let Some((_, begun)) = now.zip(begun).filter(is_patient)
-            && pending.is_missed()
+            && self.is_missed(pending)
             && !self.seen.has_position(pending.place.position())
         {
             return Some(begun);
@@ -332,8 +359,32 @@ impl Scanner {
     }
 
     fn lost(&mut self, pending: &Pending, rule: FindingRule, what: String) {
-        if pending.is_missed() {
-            self.report(&pending.place, rule, pending.whereabouts(), what);
+        if self.is_missed(pending) {
+            let whereabouts = guarded(pending.text().as_bytes(), || pending.whereabouts());
+            match whereabouts {
+                Some(whereabouts) => self.report(&pending.place, rule, whereabouts, what),
+                None => self.fail(&pending.place, pending.text()),
+            }
+        }
+    }
+
+    /// Whether what has not ended is missed if it never does.
+    fn is_missed(&mut self, pending: &Pending) -> bool {
+        let is_missed = guarded(pending.text().as_bytes(), || pending.is_missed());
+        is_missed.unwrap_or_else(|| {
+            self.fail(&pending.place, pending.text());
+            false
+        })
+    }
+
+    /// Keeps a text apart that cannot be read because of a bug, once.
+    fn fail(&mut self, place: &Place, text: &str) {
+        let position = place.position();
+        if !self.seen.has_position(position) {
+            let time = place.timestamp.unwrap_or_default();
+            self.seen.remember(time, position, None);
+            let input = UnreadInput::new(&place.to_string(), text.as_bytes());
+            self.found.fail(input);
         }
     }
 

@@ -1,6 +1,7 @@
 //! Log events and recorded logs (`tests/fixtures/logs`), for the tests beside this file.
 
 mod bounds;
+mod bugs;
 mod files;
 mod pieces;
 mod recorded;

@@ -12,8 +12,9 @@ use super::history::{Query, Transfer};
 use super::job::{self, Clues};
 use super::result::written;
 use super::sql::{Origin, StatementKind};
+use super::unread;
 use super::warehouse::{Place, Source};
-use crate::{Finding, FindingRule, FoundEvent, Identity};
+use crate::{Extraction, Finding, FindingRule, FoundEvent, Identity, guarded};
 
 /// Procedures call each other at most 16 deep
 /// (<https://docs.aws.amazon.com/redshift/latest/dg/stored-procedure-constraints.html>).
@@ -113,72 +114,100 @@ impl<'a> Drafts<'a> {
     }
 
     /// Writes the events of the queries that are reported.
-    pub(super) fn events(
-        self,
-        poll: &Poll<'_>,
-        callers: &HashMap<i64, i64>,
-    ) -> (Vec<FoundEvent>, Vec<Finding>) {
-        let mut namer = Namer {
+    pub(super) fn events(self, poll: &Poll<'_>, callers: &HashMap<i64, i64>) -> Extraction {
+        let namer = Namer {
             warehouse: poll.warehouse,
             catalogue: poll.catalogue,
             not_placed: BTreeSet::new(),
         };
-        let namespace = poll.warehouse.namespace();
-        let mut procedures: HashMap<i64, (Uuid, String)> = HashMap::new();
-        let mut events = Vec::new();
+        let mut writer = Writer {
+            poll,
+            callers,
+            namer,
+            procedures: HashMap::new(),
+        };
+        let mut extraction = Extraction::default();
         for draft in &self.drafts {
-            let job = job_name(draft, &mut namer);
-            let parts = identity(namespace, draft);
-            let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-            let run = Identity::of(&parts);
-            if draft.kind == StatementKind::Call {
-                procedures.insert(draft.query.id, (run.uuid(), job.clone()));
+            let is_reported = self.reported.contains(&draft.query.id);
+            let text = draft.query.text.as_bytes();
+            match guarded(text, || writer.events(draft, is_reported)) {
+                Some(events) => extraction.events.extend(events),
+                None if is_reported => extraction.fail(unread::statement(poll, draft.query)),
+                None => {}
             }
-            if !self.reported.contains(&draft.query.id) {
-                continue;
-            }
-            let statement = Statement {
-                event_type: draft.event_type,
-                time: draft.query.end.unwrap_or(draft.query.start),
-                run: run.uuid(),
-                job_namespace: poll.options.job_namespace.as_deref().unwrap_or(namespace),
-                job: &job,
-                kind: draft.kind,
-                flow: &draft.flow,
-                outputs: &draft.outputs,
-                created: draft.created.as_deref(),
-                sql: draft.sql.as_deref(),
-                error: draft.error.as_deref(),
-                parent: parent(draft, &procedures, callers),
-                query: query_facet(draft.query),
-                transfer: draft.transfer,
-                engine: poll.history.engine.as_deref(),
-            };
-            if poll.options.start_events {
-                let start = Statement {
-                    event_type: EventType::Start,
-                    time: draft.query.start,
-                    error: None,
-                    ..statement
-                };
-                let parts: Vec<&str> = parts.iter().copied().chain(["START"]).collect();
-                events.push(FoundEvent {
-                    identity: Identity::of(&parts),
-                    text: write(&start, &mut namer),
-                });
-            }
-            events.push(FoundEvent {
-                identity: run,
-                text: write(&statement, &mut namer),
-            });
         }
-        let findings = namer.not_placed.iter().take(MAX_FINDINGS).filter_map(place);
-        let findings = findings.map(|Place { database, schema, table }| Finding {
+        let not_placed = writer.namer.not_placed.iter();
+        let findings = not_placed.take(MAX_FINDINGS).filter_map(place);
+        extraction.findings.extend(findings.map(|Place { database, schema, table }| Finding {
             rule: FindingRule::UnresolvedName,
             place: format!("{database}.{schema}.{table}"),
             message: "a table of the Glue catalogue, of which region and account are not known: set them".to_owned(),
+        }));
+        extraction
+    }
+}
+
+/// Writes drafts, in order.
+struct Writer<'l> {
+    poll: &'l Poll<'l>,
+    callers: &'l HashMap<i64, i64>,
+    namer: Namer<'l>,
+    /// The runs of the procedures so far.
+    procedures: HashMap<i64, (Uuid, String)>,
+}
+
+impl Writer<'_> {
+    /// The events of a draft; none if it is not reported.
+    fn events(&mut self, draft: &Draft<'_>, is_reported: bool) -> Vec<FoundEvent> {
+        let poll = self.poll;
+        let namespace = poll.warehouse.namespace();
+        let job = job_name(draft, &mut self.namer);
+        let parts = identity(namespace, draft);
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        let run = Identity::of(&parts);
+        if draft.kind == StatementKind::Call {
+            let call = (run.uuid(), job.clone());
+            self.procedures.insert(draft.query.id, call);
+        }
+        if !is_reported {
+            return Vec::new();
+        }
+        let statement = Statement {
+            event_type: draft.event_type,
+            time: draft.query.end.unwrap_or(draft.query.start),
+            run: run.uuid(),
+            job_namespace: poll.options.job_namespace.as_deref().unwrap_or(namespace),
+            job: &job,
+            kind: draft.kind,
+            flow: &draft.flow,
+            outputs: &draft.outputs,
+            created: draft.created.as_deref(),
+            sql: draft.sql.as_deref(),
+            error: draft.error.as_deref(),
+            parent: parent(draft, &self.procedures, self.callers),
+            query: query_facet(draft.query),
+            transfer: draft.transfer,
+            engine: poll.history.engine.as_deref(),
+        };
+        let mut events = Vec::new();
+        if poll.options.start_events {
+            let start = Statement {
+                event_type: EventType::Start,
+                time: draft.query.start,
+                error: None,
+                ..statement
+            };
+            let parts: Vec<&str> = parts.iter().copied().chain(["START"]).collect();
+            events.push(FoundEvent {
+                identity: Identity::of(&parts),
+                text: write(&start, &mut self.namer),
+            });
+        }
+        events.push(FoundEvent {
+            identity: run,
+            text: write(&statement, &mut self.namer),
         });
-        (events, findings.collect())
+        events
     }
 }
 

@@ -24,8 +24,9 @@ use super::options::Options;
 use super::sql::ColumnList;
 use super::state::{Before, Session, State};
 use super::transaction::{Fate, Transaction, callers, transactions};
+use super::unread;
 use super::warehouse::{Place, Warehouse};
-use crate::{Extraction, Finding, FindingRule};
+use crate::{Extraction, Finding, FindingRule, UnreadInput, guarded};
 use internal::is_internal;
 
 /// The label by which our own statements are known (`SET query_group`).
@@ -80,6 +81,7 @@ pub fn extract(poll: &Poll<'_>, state: &State) -> Found {
         session_starts: session_starts(poll.history),
         drafts: Drafts::default(),
         findings: poll.history.findings.clone(),
+        unread: poll.history.unread.clone(),
         asked: RefCell::default(),
         lists: RefCell::default(),
         changed: BTreeMap::new(),
@@ -159,6 +161,8 @@ struct Run<'a> {
     session_starts: HashMap<i64, Vec<OffsetDateTime>>,
     drafts: Drafts<'a>,
     findings: Vec<Finding>,
+    /// What cannot be read because of a bug.
+    unread: Vec<UnreadInput>,
     asked: RefCell<BTreeSet<String>>,
     lists: RefCell<HashMap<Place, ColumnList>>,
     changed: BTreeMap<String, OffsetDateTime>,
@@ -185,7 +189,12 @@ impl<'a> Run<'a> {
         let mut session = std::mem::replace(session, Session::new(query.start));
         roll_back(&mut session, query, fate);
         let is_reported = !is_done && fate != Fate::Open;
-        self.read(query, &key, &mut session, is_reported, fate);
+        let read = guarded(query.text.as_bytes(), || {
+            self.read(query, &key, &mut session, is_reported, fate);
+        });
+        if read.is_none() && is_reported {
+            self.unread.push(unread::statement(self.poll, query));
+        }
         self.state.sessions.insert(key, session);
     }
 
@@ -215,11 +224,14 @@ impl<'a> Run<'a> {
         let poll = self.poll;
         let visible = self.visibility();
         self.invisible();
-        let (events, findings) = self.drafts.events(poll, &self.callers);
-        self.findings.extend(findings);
+        let mut extraction = self.drafts.events(poll, &self.callers);
+        extraction.findings.splice(0..0, self.findings);
+        self.unread
+            .drain(..)
+            .for_each(|input| extraction.fail(input));
         let beyond = poll.history.unreadable_beyond();
         if beyond > 0 {
-            self.findings.push(Finding {
+            extraction.findings.push(Finding {
                 rule: FindingRule::Unreadable,
                 place: "history".to_owned(),
                 message: format!("{beyond} more rows cannot be read"),
@@ -230,7 +242,7 @@ impl<'a> Run<'a> {
         state.invisible = told;
         let forgotten = state.make_room(next);
         if forgotten > 0 {
-            self.findings.push(Finding {
+            extraction.findings.push(Finding {
                 rule: FindingRule::Incomplete,
                 place: "sessions".to_owned(),
                 message: format!("{forgotten} sessions with temporary tables are more than is remembered: what reads these later has no lineage through them"),
@@ -239,10 +251,7 @@ impl<'a> Run<'a> {
         state.done = self.done;
         state.visibility_known |= visible;
         Found {
-            extraction: Extraction {
-                events,
-                findings: self.findings,
-            },
+            extraction,
             next,
             state,
             tables: self.asked.into_inner(),

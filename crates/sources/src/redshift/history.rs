@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 
 use super::result::Page;
 use super::text::Pieces;
-use crate::Finding;
+use crate::{Finding, UnreadInput};
 
 pub use add::ReadError;
 pub(super) use add::not_an_answer;
@@ -42,6 +42,8 @@ pub struct History {
     pub(super) engine: Option<String>,
     /// Rows that cannot be read.
     pub(super) findings: Vec<Finding>,
+    /// Those of which the reason is a bug.
+    pub(super) unread: Vec<UnreadInput>,
     /// Views that cannot be read, with the reason.
     pub(super) invisible: BTreeMap<View, String>,
     unreadable: usize,
@@ -147,6 +149,7 @@ impl History {
     /// Forgets findings, once they are reported.
     pub fn forget_findings(&mut self) {
         self.findings.clear();
+        self.unread.clear();
         self.unreadable = 0;
     }
 

@@ -5,11 +5,11 @@
 //! column (<https://docs.aws.amazon.com/redshift-data/latest/APIReference/API_GetStatementResult.html>). Values of
 //! `char(n)` come padded with blanks, and NULL as `isNull`.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 /// One page of an answer.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(super) struct Page {
     column_metadata: Vec<Column>,
@@ -19,7 +19,7 @@ pub(super) struct Page {
     total_num_rows: Option<u64>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(default)]
 struct Column {
     name: String,
@@ -27,11 +27,20 @@ struct Column {
 }
 
 /// A value. One of the members is there.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Field {
+    #[serde(skip_serializing_if = "Option::is_none")]
     string_value: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     long_value: Option<i64>,
+}
+
+/// A value of a row that is written.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Cell<'v> {
+    Text(&'v str),
+    Number(i64),
 }
 
 /// Where the columns of a page are that a reader needs, in its order.
@@ -78,6 +87,39 @@ impl Page {
     ) -> impl Iterator<Item = Row<'p, N>> {
         let row = |fields: &'p Vec<Field>| Row { fields, columns };
         self.records.iter().map(row)
+    }
+
+    /// A page with these rows, whose cells are those of the columns in their order.
+    pub(super) fn of(columns: &[&str], rows: &[Vec<Cell<'_>>]) -> Page {
+        let column = |name: &&str| Column {
+            name: (*name).to_owned(),
+            label: String::new(),
+        };
+        let field = |cell: &Cell<'_>| match cell {
+            Cell::Text(text) => Field {
+                string_value: Some((*text).to_owned()),
+                long_value: None,
+            },
+            Cell::Number(number) => Field {
+                string_value: None,
+                long_value: Some(*number),
+            },
+        };
+        let rows = rows.iter().map(|row| row.iter().map(field).collect());
+        Page {
+            column_metadata: columns.iter().map(column).collect(),
+            records: rows.collect(),
+            ..Page::default()
+        }
+    }
+
+    /// The page with one of its rows, counted from 0, alone.
+    pub(super) fn row(&self, number: usize) -> Page {
+        Page {
+            column_metadata: self.column_metadata.clone(),
+            records: self.records.get(number).cloned().into_iter().collect(),
+            ..Page::default()
+        }
     }
 
     /// Whether there is a column of this name.

@@ -9,6 +9,7 @@ use time::Duration;
 use super::*;
 use crate::{Extraction, FindingRule};
 
+mod bugs;
 mod stories;
 mod transfers;
 

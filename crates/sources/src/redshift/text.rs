@@ -62,6 +62,12 @@ impl Pieces {
         }
     }
 
+    /// The pieces with their sequence, in order.
+    pub(super) fn rows(&self) -> impl Iterator<Item = (u32, &str)> {
+        let rows = self.by_sequence.iter();
+        rows.map(|(sequence, text)| (*sequence, text.as_str()))
+    }
+
     pub(super) fn assemble(&self) -> Assembly {
         if self.bytes > MAX_BYTES {
             return Assembly::TooLong;

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::unread::tests::BUG;
 
 const ONE: &str =
     r#"{"eventTime":"2026-11-20T10:00:00Z", "run":{"runId":"1"}, "n": 1180591620717411303424}"#;
@@ -213,4 +214,19 @@ proptest! {
             let _ = records(&data);
         }
     }
+}
+
+#[test]
+fn a_record_whose_reading_panics_is_kept_apart_as_it_is() {
+    let data = format!("{{\"job\":{{\"name\":\"{BUG}\"}}}}");
+    let found = events(data.as_bytes(), "shard 7");
+    assert!(!found.is_complete);
+    let [input] = &found.extraction.unread[..] else {
+        panic!("{found:?}")
+    };
+    assert_eq!(
+        (input.place.as_str(), input.bytes.as_slice()),
+        ("shard 7", data.as_bytes())
+    );
+    assert_eq!(found.extraction.findings[0].rule, FindingRule::Bug);
 }

@@ -16,7 +16,7 @@ use proxy::config::{Config, Errors, Layers, Role};
 use proxy::queue::{QueueConfig, QueueError};
 use proxy::source::Sender;
 use reqwest::Url;
-use sources::{FoundEvent, Identity};
+use sources::{FoundEvent, Identity, UnreadInput};
 
 use super::super::send::{self, Endpoint};
 use super::Arguments;
@@ -177,6 +177,18 @@ impl Destination {
             }
         };
         Ok((taken?, None))
+    }
+
+    /// Sets inputs aside that cannot be read because of a bug, beside the queue. Returns whether they are kept: there is no such
+    /// place beside the other destinations.
+    pub(super) async fn set_aside(&self, inputs: Vec<UnreadInput>) -> anyhow::Result<bool> {
+        let Way::Queue(sender) = &self.way else {
+            return Ok(false);
+        };
+        match sender.keep(inputs).await.tally.unkept {
+            0 => Ok(true),
+            _ => Err(QueueError("an input cannot be set aside".to_owned()).into()),
+        }
     }
 
     /// Completes what was written.

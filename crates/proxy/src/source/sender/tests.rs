@@ -117,6 +117,22 @@ async fn an_event_that_panics_is_set_aside_and_holds_up_nothing() {
 }
 
 #[tokio::test]
+async fn an_input_that_panics_is_set_aside_or_left_to_its_source() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_queue, sender) = log(folder.path()).await;
+    let input = sources::UnreadInput::new("the queue, message 7", b"body");
+    let id = input.identity;
+    let nowhere = sender.keep(vec![input.clone()]).await;
+    assert_eq!((nowhere.tally.set_aside, nowhere.tally.unkept), (0, 1));
+    assert_eq!(nowhere.left, HashSet::from([id.uuid()]));
+    let sender = sender.with_data_folder(folder.path());
+    let sent = sender.keep(vec![input]).await;
+    assert_eq!((sent.tally.set_aside, sent.tally.unkept), (1, 0));
+    let file = folder.path().join(format!("set-aside/etl-{id}.input"));
+    assert_eq!(std::fs::read_to_string(file).unwrap(), "body");
+}
+
+#[tokio::test]
 async fn an_event_that_panics_is_not_passed_over_where_it_cannot_be_set_aside() {
     let folder = tempfile::tempdir().unwrap();
     let (_queue, sender) = with_bug(folder.path()).await;

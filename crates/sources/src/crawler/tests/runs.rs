@@ -1,6 +1,7 @@
 //! Which runs a crawl has, and what they say.
 
 use super::*;
+use crate::unread::tests::BUG;
 
 #[test]
 fn a_crawl_has_no_run_for_a_table_that_came_later() {
@@ -93,7 +94,9 @@ fn an_error_message_keeps_no_secret_and_is_bounded() {
         "jdbc:postgresql://u:s3cr3t@h/db {}",
         "x".repeat(10_000)
     ));
-    let text = crawl_run(&place(), &crawler(), &crawl).unwrap().text;
+    let text = crawl_runs(&place(), &crawler(), [&crawl]).events[0]
+        .text
+        .clone();
     assert!(!text.contains("s3cr3t"));
     assert!(text.len() < 4_000);
 }
@@ -102,7 +105,7 @@ fn an_error_message_keeps_no_secret_and_is_bounded() {
 fn a_crawl_in_a_state_that_is_not_known_is_waited_for() {
     let crawl = json!({"CrawlId": "i", "State": "PAUSED", "StartTime": 1});
     let crawl = answer::crawl(&crawl).unwrap();
-    assert_eq!(crawl_run(&place(), &crawler(), &crawl), None);
+    assert_eq!(crawl_runs(&place(), &crawler(), [&crawl]).events, []);
 }
 
 #[test]
@@ -111,4 +114,56 @@ fn a_crawler_of_a_catalog_target_keeps_tables_in_the_database_of_the_target() {
         "Name": "c", "Targets": {"CatalogTargets": [{"DatabaseName": "lake", "Tables": ["t"]}]},
     }));
     assert_eq!(crawler.unwrap().databases, ["lake".to_owned()].into());
+}
+
+#[test]
+fn a_crawl_or_a_table_that_panics_is_kept_apart_and_read_again_from_what_is_kept() {
+    let (crawler, crawl) = (crawler(), completed());
+    let bad = Crawl {
+        id: BUG.to_owned(),
+        ..crawl.clone()
+    };
+    let found = crawl_runs(&place(), &crawler, [&bad, &crawl]);
+    assert_eq!((found.events.len(), found.unread.len()), (1, 1));
+    let table = kept(json!({"CatalogId": "111122223333"}));
+    let bad = Table {
+        name: BUG.to_owned(),
+        ..table.clone()
+    };
+    let crawls = [CompletedCrawl {
+        crawl: &crawl,
+        is_newest: true,
+    }];
+    let tables = [bad.clone(), table];
+    let connections = Connections::new();
+    let found = table_runs(
+        &place(),
+        &crawler,
+        &crawls,
+        &tables,
+        &connections,
+        Tables::All,
+    );
+    assert_eq!(found.events.len(), 1);
+    let [input] = &found.unread[..] else {
+        panic!("{found:?}")
+    };
+    assert_eq!(input.place, format!("table d.{BUG}"));
+    let kept = String::from_utf8(input.bytes.clone()).unwrap();
+    let mut answers = Answers::default();
+    answers.add("kept", kept.replace(BUG, "mended").as_bytes());
+    let again = answers.extract("eu-west-1", None, Tables::All).unwrap();
+    assert_eq!(again.findings, []);
+    assert_eq!(again.events.len(), 2);
+    assert!(again.events[1].text.contains("table/d/mended"));
+}
+
+#[test]
+fn an_item_of_an_answer_that_panics_is_kept_apart() {
+    let items = [
+        json!({"Name": BUG, "DatabaseName": "d"}),
+        json!({"Name": "t", "DatabaseName": "d"}),
+    ];
+    let (read, found) = tables("d", &items);
+    assert_eq!((read.len(), found.unread.len()), (1, 1));
 }

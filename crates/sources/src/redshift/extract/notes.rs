@@ -2,8 +2,8 @@
 
 use super::super::flow::Flow;
 use super::super::history::Query;
-use super::super::result::written;
 use super::super::sql::{Reading, StatementLineage, Unresolved};
+use super::super::unread;
 use crate::{Finding, FindingRule};
 
 /// The most findings about one statement: of names there can be many.
@@ -18,9 +18,8 @@ pub(super) struct Notes {
 
 impl Notes {
     pub(super) fn new(query: &Query) -> Notes {
-        let start = written(query.start);
         Notes {
-            place: format!("query {}, started {start}", query.id),
+            place: unread::place(query),
             findings: Vec::new(),
             matters: false,
         }

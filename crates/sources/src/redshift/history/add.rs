@@ -4,8 +4,9 @@
 
 use super::super::catalogue::Catalogue;
 use super::super::result::{Columns, NoValue, Page, Row};
+use super::super::unread;
 use super::{History, MAX_ROW_FINDINGS, View};
-use crate::{Finding, FindingRule};
+use crate::{Finding, FindingRule, guarded};
 
 /// A result that cannot be read at all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -90,8 +91,15 @@ impl History {
     ) -> Result<(), &'static str> {
         let columns: Columns<N> = page.columns(names, required)?;
         for (number, row) in (1..).zip(page.rows(&columns)) {
-            let Err(NoValue(column)) = read(self, &row) else {
-                continue;
+            let last = row.padded(N - 1).unwrap_or_default();
+            let NoValue(column) = match guarded(last.as_bytes(), || read(self, &row)) {
+                Some(Ok(())) => continue,
+                Some(Err(missing)) => missing,
+                None => {
+                    let place = format!("{place}, row {number}");
+                    self.unread.push(unread::row(&place, page, number - 1));
+                    continue;
+                }
             };
             self.unreadable += 1;
             if self.unreadable <= MAX_ROW_FINDINGS {

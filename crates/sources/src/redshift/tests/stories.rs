@@ -11,7 +11,7 @@ use super::{answer, by_query};
 use crate::{Extraction, FindingRule};
 
 /// A statement of a story. It starts a minute after the one before, and takes ten seconds.
-struct Told {
+pub(super) struct Told {
     session: i64,
     transaction: i64,
     status: &'static str,
@@ -19,7 +19,7 @@ struct Told {
     label: &'static str,
 }
 
-fn told(session: i64, transaction: i64, sql: &str) -> Told {
+pub(super) fn told(session: i64, transaction: i64, sql: &str) -> Told {
     Told {
         session,
         transaction,
@@ -38,7 +38,7 @@ fn text(text: &str) -> Value {
 }
 
 /// The results of a story, with these tables in the catalogue: `schema.table` and its columns.
-fn results(story: &[Told], tables: &[(&str, &[&str])]) -> (History, Catalogue) {
+pub(super) fn results(story: &[Told], tables: &[(&str, &[&str])]) -> (History, Catalogue) {
     let (mut history, mut catalogue) = (History::default(), Catalogue::default());
     let mut add = |view, rows: Vec<Vec<Value>>| {
         let json = answer(view, rows);
@@ -90,7 +90,7 @@ fn results(story: &[Told], tables: &[(&str, &[&str])]) -> (History, Catalogue) {
     (history, catalogue)
 }
 
-fn tell(story: &[Told], tables: &[(&str, &[&str])]) -> Extraction {
+pub(super) fn tell(story: &[Told], tables: &[(&str, &[&str])]) -> Extraction {
     let (history, catalogue) = results(story, tables);
     let warehouse = Warehouse::at("wh.example.com").unwrap();
     extract_all(&history, &catalogue, &warehouse, &Options::default())
