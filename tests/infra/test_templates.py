@@ -95,6 +95,20 @@ def test_invariants_hold_in_stacks_of_sources(variant):
     assert failed(source(variant)) == set()
 
 
+@pytest.mark.parametrize("kind", ["kinesis", "kafka"])
+def test_a_stream_is_not_held_up_for_ever_and_what_is_given_up_is_kept(kind):
+    resources = source(("stream", kind))["Resources"]
+    [mapping] = [resource["Properties"] for resource in resources.values() if "StartingPosition" in resource["Properties"]]
+    bucket = json.dumps(mapping["DestinationConfig"]["OnFailure"]["Destination"])
+    assert ":s3:::" in bucket and "LargeEventsBucket" in bucket or "large" in bucket
+    [policy] = resources["SourceRole"]["Properties"]["Policies"]
+    actions = {statement["Sid"]: statement["Action"] for statement in policy["PolicyDocument"]["Statement"]}
+    assert (actions["Discarded"], actions["DiscardedBefore"]) == ("s3:PutObject", "s3:ListBucket")
+    # Of Kafka, for provisioned pollers only.
+    if kind == "kinesis":
+        assert mapping["BisectBatchOnFunctionError"] and 0 < mapping["MaximumRetryAttempts"] <= 10_000
+
+
 def test_an_open_endpoint_is_never_the_default():
     assert failed(resolved(OPEN)) == {"senders_are_authenticated"}
 
