@@ -733,6 +733,7 @@ def test_an_ingest_stack_without_a_target_has_nothing_of_one():
 
 # What the templates of sources have alike, and what of it may differ.
 ALIKE = ["State", "EventQueue", "DeadLetterQueue", "QueuesOverTlsOnly", "DeadLettersOverTlsOnly", "SourceLogs", "SourceRole", "Source", "SourceInvocations", "Again", "SourceErrors", "DeadLetters"]
+POSITION = {"dynamodb:GetItem", "dynamodb:PutItem"}  # of a source that looks; messages are where they are
 ALIKE_PARAMETERS = ["QueueUrl", "TopicArn", "LargeEventsBucket", "TopicMessageSize", "Validation", "S3AssetsBucketName", "Architecture", "AlarmTopicArn", "LogRetentionDays", "LogFilter", "KmsKeyArn", "PermissionsBoundaryArn"]
 
 
@@ -747,7 +748,17 @@ def alike(document):
     [policy] = role["Policies"]
     common = {"Log", "State", "Again", "Failed", "Publish", "Queue", "Large", "Encrypt"}
     policy["PolicyDocument"]["Statement"] = [statement for statement in policy["PolicyDocument"]["Statement"] if statement["Sid"] in common]
+    [state] = (statement for statement in policy["PolicyDocument"]["Statement"] if statement["Sid"] == "State")
+    state["Action"] = [action for action in state["Action"] if action not in POSITION]
     return parts
+
+
+def test_only_sources_that_look_have_a_position():
+    for name in SOURCE_TEMPLATES:
+        [policy] = source((name, "topic"))["Resources"]["SourceRole"]["Properties"]["Policies"]
+        [state] = (statement for statement in policy["PolicyDocument"]["Statement"] if statement["Sid"] == "State")
+        assert (POSITION <= set(state["Action"])) == ("Schedule" in template(SOURCE_TEMPLATES[name])["Parameters"]), name
+        assert len(state["Action"]) in (2, 4)
 
 
 @pytest.mark.parametrize("variant", ["topic", "customer key", "boundary"])

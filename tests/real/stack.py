@@ -25,6 +25,10 @@ REGION = CREDENTIALS["AWS_REGION"]
 # What AWS itself does with a function's role, which the emulator does in no role's name: write its log, feed it.
 LOGS = ("logs:CreateLogStream", "logs:PutLogEvents")
 DOMAIN_KEY = {"kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey"}
+# What it does for VPCs, traces and with customer keys; the emulator reports a missing body to all.
+OF_AWS = ("Network", "NetworkOfLambdaOnly", "Trace", "Encrypt", "Decrypt", "DomainKey", "SecretsKey", "LargeMissing")
+# What the stand-in answers, which asks nobody; `let_iam_decide` has it refuse, and a test fails, where IAM does not allow it.
+ELSEWHERE = ("datazone:PostLineageEvent", "datazone:ListLineageEvents", "redshift-serverless:GetWorkgroup", "redshift:DescribeClusters")
 POLLER = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 
 
@@ -198,6 +202,19 @@ class Stack:
         document = self.iam.get_role_policy(RoleName=self.role(function)[1], PolicyName=function.lower())["PolicyDocument"]
         condition = {"StringEquals": {"kms:ViaService": f"{service}.{REGION}.amazonaws.com"}}
         return {action for statement in document["Statement"] if (statement["Effect"], statement["Resource"], statement.get("Condition")) == ("Allow", key, condition) for action in statement["Action"]}
+
+    def unused(self, function, *sids):
+        """Actions of a function's role, or of these statements of it, that nothing has done since the stack was created. What only AWS
+        does, and what is done at the stand-in, is left out: the emulator's IAM is not asked.
+        """
+        name = self.role(function)[1]
+        document = self.iam.get_role_policy(RoleName=name, PolicyName=function.lower())["PolicyDocument"]
+        allowed = [json.loads(line) for line in (self.cloud.folder / "allowed.jsonl").read_text().splitlines()]
+        used = {(sid, action) for role, sid, action in allowed if role == name}
+        statements = {statement["Sid"]: statement["Action"] for statement in document["Statement"]}
+        assert set(sids) <= set(statements), statements
+        granted = {(sid, action) for sid in sids or statements for action in ([statements[sid]] if isinstance(statements[sid], str) else statements[sid])}
+        return {(sid, action) for sid, action in granted - used if sid not in OF_AWS and action not in (*LOGS, *POLLER, *ELSEWHERE)}
 
     def let_iam_decide(self):
         """Has the stand-in refuse what the batch function's role may not do."""

@@ -160,6 +160,7 @@ def test_without_its_rules_the_function_does_not_start_and_events_wait(deploy, c
     texts = [bodies(stack)[job]["run"]["facets"]["secret"]["text"] for job in (first, second)]
     assert texts[0] == texts[1] and texts[0].startswith("hmac:"), texts  # of the same text, by the same key
 
+    assert stack.unused("Batch", "Rules", "RulesHashKey") == set()
     # Each statement is needed.
     for statement, setting in (("Rules", "rules.file"), ("RulesHashKey", "rules.hash_key_secret_id")):
         less = [kept for kept in document["Statement"] if kept["Sid"] != statement]

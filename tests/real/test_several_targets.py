@@ -92,6 +92,7 @@ def test_every_target_gets_every_event_and_none_waits_for_another(deploy, cloud,
     assert sorted(main.jobs() + good.jobs() + bad.jobs()) == sorted([*everything] * 3)  # each target once
     assert len(main.large()) == 2
 
+    assert main.unused("Ingest", "Publish", "Large") == main.unused("Batch", "Large") == second.unused("Batch", "Large", "DeadLetters") == set()
     # A role may read what is shared, and nothing else; and it deletes nothing.
     bucket = main.outputs["LargeEventsBucket"]
     may = lambda action, key: second.may("Batch", f"s3:{action}", f"arn:aws:s3:::{bucket}/{key}")

@@ -17,7 +17,7 @@ import pytest
 from flyteidl.admin import event_pb2
 from flyteidl.core import literals_pb2
 from parts import FIXTURES, crawlers, event, eventually
-from stack import ACCOUNT, LOGS, POLLER, REGION, name
+from stack import ACCOUNT, LOGS, POLLER, REGION, large, name
 
 SCHEDULE = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
 
@@ -116,7 +116,10 @@ def test_a_subscription_brings_what_is_logged_and_the_schedule_what_it_missed(ma
     invoke(source, SCHEDULE)
     invoke(source, subscription(group, line(brought[0], run=2)))
     put_lines(cloud, group, line(last := name(), run=4))
-    each_once(main, before, *brought, last)
+    whole = line(cut := name(), run=5)
+    put_lines(cloud, group, whole[:-40], whole[-40:])  # what a writer has split: the rest is read from its stream
+    each_once(main, before, *brought, last, cut)
+    assert source.unused("Source", "State", "Queue", "Read") == set()
     assert main.waiting(source.dead) == 0, source.log("Source")[-3000:]
 
 
@@ -162,6 +165,7 @@ def test_a_queue_of_clients_is_read_and_what_is_no_event_left_to_its_dead_letter
     eventually(lambda: main.waiting(dead) == 1 and main.waiting(theirs) == 0, f"one dead letter of theirs\n{source.log('Source')[-3000:]}")
     [letter] = source.sqs.receive_message(QueueUrl=dead)["Messages"]
     assert letter["Body"] == "no event"
+    assert source.unused("Source", "State", "Queue", "Messages") == set()
 
 
 def test_a_source_that_is_killed_in_the_middle_loses_nothing(main):
@@ -194,6 +198,7 @@ def test_flyte_is_read_with_its_objects(main):
     each_once(main, "etl.orders.join")  # as the setting names it
     [post] = cloud.stand_in.posts()
     assert [output["name"] for output in json.loads(post["body"])["outputs"]] == ["orders.csv"]
+    assert source.unused("Source", "State", "Queue", "Messages", "Objects") == set()
 
 
 # ---------------------------------------------------------- Glue, Redshift
@@ -273,7 +278,9 @@ def test_a_source_sends_to_the_topic_of_several_targets(deploy, cloud):
     theirs, arn, dead = queue_of_others(cloud)
     source = cloud.deploy_source("stream", "source-fan", main, StreamArn=arn)
     source.sqs.send_message(QueueUrl=theirs, MessageBody=json.dumps(event(job := name())))
-    each_once(main, job)
+    source.sqs.send_message(QueueUrl=theirs, MessageBody=json.dumps(large(big := name(), 300_000)))  # above the limit of a topic
+    each_once(main, job, big)
+    assert source.unused("Source", "Publish", "Large") == set()
 
 
 def test_settings_that_are_wrong_are_named_and_nothing_is_lost(main):

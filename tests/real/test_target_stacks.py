@@ -41,10 +41,10 @@ def gms():
     gms.server.stop()
 
 
-def made(job, run):
+def made(job, run, source="raw"):
     """An event from S3 to a table of the catalog, and to one that is not there."""
     outputs = [{"namespace": ARN, "name": f"table/shop/{job}", "facets": SCHEMA}, {"namespace": "postgres://db:5432", "name": f"shop.public.{job}", "facets": SCHEMA}]
-    return event(job, run=run, inputs=[{"namespace": "s3://lake", "name": "raw"}], outputs=outputs)
+    return event(job, run=run, inputs=[{"namespace": "s3://lake", "name": source}], outputs=outputs)
 
 
 def parameters(glue, database, table):
@@ -86,6 +86,8 @@ def test_lineage_is_written_to_the_catalog_and_to_no_other_database(deploy, clou
     eventually(lambda: '"reason":"permission"' in stack.log("Batch"), stack.log("Batch")[-3000:])
     put(document["Statement"])
     eventually(lambda: "openlineage.upstream" in parameters(glue, "shop", "late"), stack.log("Batch")[-3000:])
+    assert stack.post(made("orders", 3, source="refined"))[0] == 200  # into a table that is there
+    eventually(lambda: stack.unused("Batch", "Tables", "NewTables") == set(), f"{stack.unused('Batch', 'Tables', 'NewTables')}\n{stack.log('Batch')[-3000:]}")
     stack.empty()
 
 
@@ -98,6 +100,7 @@ def test_lineage_is_proposed_to_datahub_with_the_token_of_a_secret(deploy, cloud
     assert not gms.proposals
     cloud.client("secretsmanager").put_secret_value(SecretId=secret, SecretString=TOKEN)
     eventually(lambda: any(job in urn for urn in gms.jobs()), f"{gms.jobs()}\n{stack.log('Batch')[-3000:]}", 600)
+    assert stack.unused("Batch", "DataHubKey") == set()
     assert TOKEN not in stack.log("Batch") and "a-token-that-is-old" not in stack.log("Batch")
     stack.empty()
 
@@ -112,6 +115,7 @@ def test_further_targets_are_the_catalog_and_datahub(deploy, cloud, gms):
     main.arrived("returns")
     eventually(lambda: "openlineage.upstream" in parameters(glue, "shop", "returns"), to_glue.log("Batch"))
     eventually(lambda: any("returns" in urn for urn in gms.jobs()), to_datahub.log("Batch"))
+    assert to_glue.unused("Batch", "Tables") == to_datahub.unused("Batch", "DataHubKey") == set()
     for target in (to_glue, to_datahub):
         eventually(lambda: target.waiting() == 0, target.log("Batch")[-3000:])
         assert target.waiting(target.dead) == 0
