@@ -123,4 +123,13 @@ UPDATE_COMPLETE | UPDATE_ROLLBACK_COMPLETE) remove_triggers ;; # no other state 
 esac
 [[ "$result" == UPDATE_COMPLETE ]] ||
     fail "$stack is $result: see aws cloudformation describe-stack-events --stack-name $stack, and the logs of the functions"
+# The policy of a private API names its VPC endpoints, and takes effect with a deployment of the API. CloudFormation makes one for
+# another template alone, as no name in it can depend on a parameter.
+if [[ "$given" == *" VpcEndpointIds "* ]]; then
+    api="$(cloudformation describe-stack-resources --stack-name "$stack" --query "StackResources[?LogicalResourceId=='RestApi'].PhysicalResourceId")"
+    if [[ -n "$api" && "$api" != None ]]; then
+        aws apigateway create-deployment --rest-api-id "$api" --stage-name lineage --output text >/dev/null ||
+            fail "$stack was updated, and its VPC endpoints are not published: aws apigateway create-deployment --rest-api-id $api --stage-name lineage"
+    fi
+fi
 echo "updated $stack"

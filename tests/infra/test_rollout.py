@@ -9,9 +9,10 @@ echo "$*" >>"$CALLS"
 case "$*" in
 *update-stack*) echo "$UPDATE"; exit "${#UPDATE}" ;;
 *describe-stack-resources*IngestErrors*) echo lineage-IngestErrors-1 ;;
+*describe-stack-resources*RestApi*) echo a1b2c3 ;;
 *describe-stack-resources*) echo None ;;
 *describe-alarms*) echo arn:aws:cloudwatch:eu-west-1:1:alarm:lineage-IngestErrors-1 ;;
-*get-template-summary*) printf 'Order\\tTarget\\n' ;;
+*get-template-summary*) printf 'Order\\tTarget\\tVpcEndpointIds\\n' ;;
 *ParameterKey*) printf 'Order\\tTarget\\n' ;;
 *StackStatus*) head -1 "$STATES"; sed -i '1{$!d}' "$STATES" ;;
 *wait*) exit 0 ;;
@@ -20,7 +21,7 @@ esac
 CLEAR = "cloudformation update-stack --stack-name lineage --use-previous-template --capabilities CAPABILITY_IAM --parameters ParameterKey=Order,UsePreviousValue=true ParameterKey=Target,UsePreviousValue=true --rollback-configuration RollbackTriggers=[],MonitoringTimeInMinutes=0 --output text"
 
 
-def rollout(folder, *states, update=""):
+def rollout(folder, *states, update="", parameters=()):
     """Runs it on a stack that has these states, one at each look. Gives what it did and its calls."""
     for name, does in (("aws", AWS), ("sleep", "#!/bin/sh\n")):
         (folder / name).write_text(does)
@@ -28,7 +29,7 @@ def rollout(folder, *states, update=""):
     (folder / "states").write_text("".join(f"{state}\n" for state in states))
     (folder / "template.yaml").write_text("Resources: {}\n")
     env = {"PATH": f"{folder}:/usr/bin:/bin", "CALLS": str(folder / "calls"), "STATES": str(folder / "states"), "AWS_REGION": "eu-west-1", "UPDATE": update}
-    done = subprocess.run([ROLLOUT, "-s", "lineage", "-b", "assets", "-t", folder / "template.yaml", "-m", "180"], env=env, capture_output=True, text=True)
+    done = subprocess.run([ROLLOUT, "-s", "lineage", "-b", "assets", "-t", folder / "template.yaml", "-m", "180", *parameters], env=env, capture_output=True, text=True)
     return done, (folder / "calls").read_text().splitlines()
 
 
@@ -59,3 +60,14 @@ def test_triggers_that_stay_are_reported(tmp_path):
     done, _ = rollout(tmp_path, "UPDATE_COMPLETE", update=update)
     assert done.returncode == 0 and "updated lineage" in done.stdout
     assert "the rollback triggers stay on lineage" in done.stderr and update in done.stderr
+
+
+def test_other_vpc_endpoints_are_published(tmp_path):
+    publish = "apigateway create-deployment --rest-api-id a1b2c3 --stage-name lineage --output text"
+    done, calls = rollout(tmp_path, "UPDATE_COMPLETE", parameters=["VpcEndpointIds=vpce-1a,vpce-2b"])
+    assert (done.returncode, done.stderr) == (0, "") and "updated lineage" in done.stdout
+    assert calls[-1] == publish
+    done, calls = rollout(tmp_path, "UPDATE_COMPLETE", parameters=["Order=none"])
+    assert done.returncode == 0 and calls[-1] != publish
+    done, calls = rollout(tmp_path, "UPDATE_ROLLBACK_COMPLETE", parameters=["VpcEndpointIds=vpce-1a"])
+    assert done.returncode == 1 and calls[-1] != publish

@@ -13,6 +13,7 @@ import ipaddress
 import json
 import os
 import pathlib
+import re
 import sys
 import uuid
 
@@ -101,6 +102,18 @@ def with_record(evaluate, file):
     return evaluated
 
 
+def with_principal_arn(resolve):
+    """Of a session, `aws:PrincipalArn` is its role
+    (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalarn).
+    """
+
+    def resolved(key, context):
+        found = resolve(key, context)
+        return re.sub(":sts:(.*):assumed-role/([^/]+)/.*", r":iam:\1:role/\2", found) if key.lower() == "aws:principalarn" else found
+
+    return resolved
+
+
 def with_numbers(provision):
     def provisioned(*arguments):
         for properties in arguments:
@@ -159,6 +172,7 @@ def put_right(folder):
 
     for name in ("_action_from_query", "_action_from_target"):
         setattr(iam_actions, name, as_single(getattr(iam_actions, name)))
+    iam_evaluator._resolve_condition_key = with_principal_arn(iam_evaluator._resolve_condition_key)
     iam_evaluator.evaluate = with_record(iam_evaluator.evaluate, folder / "allowed.jsonl")
     handlers = provisioners._RESOURCE_HANDLERS[MAPPING]
     provisioners._lambda_esm_create = with_numbers(provisioners._lambda_esm_create)

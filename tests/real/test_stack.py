@@ -244,8 +244,8 @@ def test_a_body_that_is_gone_or_elsewhere_is_a_dead_letter(stack):
 
 def test_the_check_function_counts_what_datazone_failed_to_process(stack):
     # With a second change: for a condition alone the emulator sees nothing to update.
-    stack.cloud.deploy("lineage", DeliveryCheck="on", MaxAttempts=99)
-    check = next(function["FunctionName"] for function in stack.functions.list_functions()["Functions"] if "Check" in function["FunctionName"])
+    stack = stack.cloud.deploy("lineage", DeliveryCheck="on", MaxAttempts=99)
+    check = stack.outputs["CheckFunction"]
     role = stack.functions.get_function_configuration(FunctionName=check)["Role"]
     domain = "arn:aws:datazone:eu-west-1:000000000000:domain/dzd_standin"
     allowed = stack.iam.simulate_principal_policy(PolicySourceArn=role, ActionNames=["datazone:ListLineageEvents"], ResourceArns=[domain])
@@ -264,6 +264,13 @@ def test_the_check_function_counts_what_datazone_failed_to_process(stack):
     assert json.loads(answer["Payload"].read()) == {"failed": 1}
     alarms.read()
     assert alarms.state("ProcessingFailed") == "ALARM"
+    # Without its one action it fails, and doctor, which has it look at an hour long ago, names that.
+    tried = lambda: next(step for step in map(json.loads, stack.proxy("doctor", "--stack", "lineage", "--url", stack.url(), "--output", "json", check=False).stdout.splitlines()) if step["step"] == "check")
+    assert tried()["verdict"] == "good"
+    stack.cloud.stand_in.set(reads_denied=True)
+    denied = tried()
+    assert (denied["verdict"], "use datazone:ListLineageEvents" in denied["advice"]) == ("bad", True), denied
+    stack.cloud.stand_in.set(reads_denied=False)
 
 
 # ---------------------------------------------------------------- bad days

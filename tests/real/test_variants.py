@@ -51,9 +51,10 @@ def test_in_order_of_runs(deploy):
     stack.cloud.stand_in.reset()
     assert redrive() == "3 redriven\n"
     stack.arrived(refused)
+    assert stack.unused("Ingest", "Queue") == stack.unused("Batch", "Queue", "DeadLetters") == set()
 
 
-def test_behind_a_vpc_endpoint(deploy):
+def test_behind_a_vpc_endpoint(deploy, cloud):
     stack = deploy("private", Endpoint="private", VpcEndpointIds="vpce-1a2b,vpce-3c4d", ThrottlingRate=100, ThrottlingBurst=200)
     [api] = [api for api in stack.cloud.client("apigateway").get_rest_apis()["items"] if api["name"] == "private"]
     assert all(endpoint in str(api["policy"]) for endpoint in ("vpce-1a2b", "vpce-3c4d"))
@@ -79,6 +80,18 @@ def test_behind_a_vpc_endpoint(deploy):
     answer = stack.functions.invoke(FunctionName=stack.outputs["IngestFunction"], Payload=json.dumps(request))["Payload"].read()
     assert json.loads(answer)["statusCode"] == 200, answer
     stack.arrived(job)
+
+    # Other endpoints are in the policy, and take effect with a deployment, which the stack does not make.
+    published = lambda: next(step for step in map(json.loads, stack.proxy("doctor", "--stack", "private", "--no-event", "--output", "json", check=False).stdout.splitlines()) if step["step"] == "published")
+    assert published()["verdict"] == "good"
+    time.sleep(1)  # times are in seconds
+    deploy("private", VpcEndpointIds="vpce-1a2b,vpce-5e6f")
+    told = published()
+    assert told["verdict"] == "unsure" and told["advice"] == f"aws apigateway create-deployment --rest-api-id {api['id']} --stage-name lineage"
+    cloud.run(*told["advice"].split())
+    assert published()["verdict"] == "good"
+    cloud.run("infra/rollout.sh", "-s", "private", "-b", BUCKET, "-t", cloud.folder / "openlineage-proxy.yaml", "-m", 0, "VpcEndpointIds=vpce-5e6f")
+    assert published()["verdict"] == "good"
 
 
 def test_by_a_regional_rest_api_with_a_web_acl_and_a_base_path(deploy, cloud, tmp_path):
@@ -134,7 +147,7 @@ def test_to_another_account_by_role(deploy, cloud):
     iam = cloud.client("iam")
     iam.create_role(RoleName="poster", AssumeRolePolicyDocument=json.dumps(ANYONE))
     role = f"arn:aws:iam::{ACCOUNT}:role/poster"
-    stack = deploy("by-role", TargetRoleArn=role, DomainRegion="us-east-1")
+    stack = deploy("by-role", TargetRoleArn=role, DomainRegion="us-east-1", DeliveryCheck="on")
     cloud.stand_in.set(posts_denied=False)  # what the batch function itself may do is not asked
     assert not stack.may("Batch", "datazone:PostLineageEvent", f"arn:aws:datazone:{REGION}:{ACCOUNT}:domain/dzd_standin")
     first, second = name(), name()
@@ -154,6 +167,28 @@ def test_to_another_account_by_role(deploy, cloud):
     iam.put_role_policy(RoleName=stack.role("Batch")[1], PolicyName="batch", PolicyDocument=json.dumps(document))
     stack.arrived(second)
 
+    # With the trust of the documentation, and then without one of the roles in it: doctor tries both as they are.
+    def doctor(*functions):
+        condition = {"ArnLike": {"aws:PrincipalArn": [f"arn:aws:iam::{ACCOUNT}:role/by-role-{function}Role-*" for function in functions]}}
+        trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole", "Condition": condition}
+        iam.update_assume_role_policy(RoleName="poster", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}))
+        stack.kill()
+        lines = stack.proxy("doctor", "--stack", "by-role", "--url", stack.url(), "--output", "json", check=False).stdout.splitlines()
+        steps = {step["step"]: step for step in map(json.loads, lines)}
+        return steps["check"], steps["delivered"]
+
+    check, delivered = doctor("Batch", "Check")
+    assert (check["verdict"], delivered["verdict"]) == ("good", "good"), (check, delivered)
+    assert stack.unused("Batch", "Assume") == stack.unused("Check", "Assume") == set()
+    check, delivered = doctor("Batch")
+    assert (check["verdict"], delivered["verdict"]) == ("bad", "good"), (check, delivered)
+    assert check["advice"].startswith(f"let {role} trust {stack.outputs['CheckRoleArn']}"), check
+    check, delivered = doctor("Check")
+    assert (check["verdict"], delivered["verdict"]) == ("good", "bad"), (check, delivered)
+    assert delivered["advice"].startswith(f"let {role} trust {stack.outputs['BatchRoleArn']}"), delivered
+    doctor("Batch", "Check")
+    stack.empty()
+
 
 def test_to_an_openlineage_endpoint_with_a_key_from_a_secret(deploy, cloud, serve):
     key = "the-key-of-the-other-side-0123"
@@ -165,6 +200,7 @@ def test_to_an_openlineage_endpoint_with_a_key_from_a_secret(deploy, cloud, serv
     stored = other.stored_when(2)
     assert small in stored and big in stored  # whole: nothing is cut for an endpoint without a limit
     eventually(lambda: stack.large() == [], "the bucket is cleaned up")
+    assert stack.unused("Batch", "TargetKey", "Large", "LargeDone") == set()
     doctor = stack.proxy("doctor", "--stack", "to-http", "--url", stack.url())
     assert "FAIL" not in doctor and "delivered" in doctor
     assert key not in stack.log("Batch")

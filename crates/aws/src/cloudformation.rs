@@ -1,4 +1,7 @@
-//! CloudFormation: stacks and their outputs.
+//! CloudFormation: stacks, their outputs and resources.
+
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
 
 use crate::error::UnreadableResponse;
 use crate::protocol::{Operation, Paginated, Request, Response};
@@ -103,5 +106,60 @@ fn stack(
     match stack.name.is_empty() {
         true => Err(UnreadableResponse::without("StackName")),
         false => Ok(stack),
+    }
+}
+
+/// Describes a resource of a stack (`cloudformation:DescribeStackResource`).
+#[derive(Debug, Clone)]
+pub struct DescribeStackResource {
+    /// The name or id of the stack.
+    pub stack_name: String,
+    /// The name of the resource in the template.
+    pub logical_resource_id: String,
+}
+
+/// A resource of a stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StackResource {
+    /// Its id at its service.
+    pub physical_resource_id: String,
+    /// When it was created or last updated by the stack, in seconds since 1970.
+    pub last_updated: i64,
+}
+
+impl Operation for DescribeStackResource {
+    const SERVICE: &'static Service = &SERVICE;
+    const NAME: &'static str = "DescribeStackResource";
+    type Output = StackResource;
+
+    fn request(&self) -> Request {
+        Request::query::<Self>(&[
+            ("StackName", Some(&self.stack_name)),
+            ("LogicalResourceId", Some(&self.logical_resource_id)),
+        ])
+    }
+
+    fn read(response: Response) -> Result<StackResource, UnreadableResponse> {
+        let (mut id, mut updated) = (None, None);
+        xml::document(&response.body, |name, result| match name {
+            "DescribeStackResourceResult" => xml::children(result, |_, detail| {
+                xml::children(detail, |name, field| {
+                    match name {
+                        "PhysicalResourceId" => id = Some(xml::text(field)?),
+                        "LastUpdatedTimestamp" => updated = Some(xml::text(field)?),
+                        _ => {}
+                    }
+                    Ok(())
+                })
+            }),
+            _ => Ok(()),
+        })?;
+        let without = UnreadableResponse::without;
+        let updated = updated.ok_or_else(|| without("LastUpdatedTimestamp"))?;
+        let updated = DateTime::from_str(&updated, Format::DateTimeWithOffset);
+        Ok(StackResource {
+            physical_resource_id: id.ok_or_else(|| without("PhysicalResourceId"))?,
+            last_updated: (updated.map_err(|_| without("LastUpdatedTimestamp"))?).secs(),
+        })
     }
 }

@@ -1,5 +1,6 @@
-//! Lambda: the state of functions and event source mappings, and concurrency.
+//! Lambda: invokes a function; the state of functions and event source mappings, and concurrency.
 
+use bytes::Bytes;
 use serde::Deserialize;
 
 use crate::error::UnreadableResponse;
@@ -174,5 +175,45 @@ impl Operation for GetAccountSettings {
 
     fn read(response: Response) -> Result<AccountSettings, UnreadableResponse> {
         Ok(serde_json::from_slice(&response.body)?)
+    }
+}
+
+/// Invokes a function, and waits for its answer (`lambda:InvokeFunction`).
+#[derive(Debug, Clone)]
+pub struct Invoke {
+    /// Its name or ARN.
+    pub function_name: String,
+    /// What it is given: JSON, at most 6 MB.
+    pub payload: Bytes,
+}
+
+/// What a function answered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Invocation {
+    /// `Unhandled` or the like, if the function failed.
+    pub function_error: Option<String>,
+    /// The answer, or the error as JSON (`errorType`, `errorMessage`).
+    pub payload: Bytes,
+}
+
+impl Operation for Invoke {
+    const SERVICE: &'static Service = &SERVICE;
+    const NAME: &'static str = "Invoke";
+    type Output = Invocation;
+
+    fn request(&self) -> Request {
+        let name = encoded(&self.function_name);
+        Request {
+            method: "POST",
+            body: self.payload.clone(),
+            ..Request::get(format!("/2015-03-31/functions/{name}/invocations"))
+        }
+    }
+
+    fn read(response: Response) -> Result<Invocation, UnreadableResponse> {
+        Ok(Invocation {
+            function_error: response.header("x-amz-function-error").map(str::to_owned),
+            payload: response.body,
+        })
     }
 }

@@ -18,6 +18,7 @@ mod service;
 mod sign;
 mod xml;
 
+pub mod api_gateway;
 pub mod cloudformation;
 pub mod dynamodb;
 pub mod glue;

@@ -6,12 +6,14 @@
 
 mod alarms;
 mod capacity;
+mod check;
 mod domain;
 mod event;
 mod fan_out;
 mod logs;
 mod message_size;
 mod parts;
+mod published;
 mod queues;
 mod send;
 
@@ -173,10 +175,16 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     for step in parts::endpoint(&ingest, &url).await? {
         printer.print(&step)?;
     }
+    if let Some(step) = published::step(&aws, &ingest).await {
+        printer.print(&step)?;
+    }
     if let Some(step) = domain::step(&aws, &stack).await? {
         printer.print(&step)?;
     }
     if !arguments.no_event {
+        if let Some(step) = check::step(&aws, &stack).await {
+            printer.print(&step)?;
+        }
         let waiting = ProgressBar::new_spinner(); // it hides itself without a terminal
         waiting.enable_steady_tick(Duration::from_millis(100));
         let trace = event::Trace {

@@ -19,7 +19,8 @@ use serde_json::{Value, json};
 
 use input::Input;
 
-const SERVICES: [&Service; 12] = [
+const SERVICES: [&Service; 13] = [
+    &aws::api_gateway::SERVICE,
     &aws::cloudformation::SERVICE,
     &aws::dynamodb::SERVICE,
     &aws::glue::SERVICE,

@@ -1,8 +1,10 @@
-//! What `doctor` reads of a stack: CloudFormation, Lambda and STS.
+//! What `doctor` reads of a stack, and invokes: CloudFormation, API Gateway, Lambda and STS.
 
-use aws::cloudformation::DescribeStacks;
+use aws::api_gateway::{GetDeployment, GetStage};
+use aws::cloudformation::{DescribeStackResource, DescribeStacks};
 use aws::lambda::{
     GetAccountSettings, GetEventSourceMapping, GetFunctionConcurrency, GetFunctionConfiguration,
+    Invoke,
 };
 use aws::sts::GetCallerIdentity;
 use aws::{Client, Error};
@@ -36,6 +38,39 @@ pub(crate) async fn call(
                 }));
             }
             json!({"Stacks": stacks})
+        }
+        "DescribeStackResource" => {
+            let describe = DescribeStackResource {
+                stack_name: input.needed("StackName"),
+                logical_resource_id: input.needed("LogicalResourceId"),
+            };
+            let resource = client.send(&describe).await?;
+            json!({"StackResourceDetail": {
+                "PhysicalResourceId": resource.physical_resource_id,
+                "LastUpdatedTimestamp": resource.last_updated,
+            }})
+        }
+        "GetStage" => {
+            let get = GetStage {
+                rest_api_id: input.needed("restApiId"),
+                stage_name: input.needed("stageName"),
+            };
+            json!({"deploymentId": client.send(&get).await?.deployment_id})
+        }
+        "GetDeployment" => {
+            let get = GetDeployment {
+                rest_api_id: input.needed("restApiId"),
+                deployment_id: input.needed("deploymentId"),
+            };
+            json!({"createdDate": client.send(&get).await?.created_date})
+        }
+        "Invoke" => {
+            let invoke = Invoke {
+                function_name: input.needed("FunctionName"),
+                payload: input.needed("Payload").into(),
+            };
+            let invocation = client.send(&invoke).await?;
+            json!({"FunctionError": invocation.function_error, "Payload": String::from_utf8_lossy(&invocation.payload)})
         }
         "GetFunctionConfiguration" => {
             let get = GetFunctionConfiguration {
