@@ -102,3 +102,6 @@ async fn check_host(State(hosts): State<Hosts>, request: Request, next: Next) ->
     discard_body(request).await;
     rejection.into_response()
 }
+
+#[cfg(test)]
+mod tests;

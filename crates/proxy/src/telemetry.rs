@@ -36,6 +36,12 @@ impl Prometheus {
         self.0.render()
     }
 
+    /// The metrics of a test: none.
+    #[cfg(test)]
+    pub(crate) fn empty() -> Prometheus {
+        Prometheus(PrometheusBuilder::new().build_recorder().handle())
+    }
+
     /// Moves recorded values to their buckets until `stop`. The exporter would keep each value until the next
     /// rendering, which may never come.
     pub async fn run_upkeep(self, stop: CancellationToken) {
