@@ -85,6 +85,8 @@ pub struct Config {
     pub function_dead_letters: Option<queue::QueueUrl>,
     /// The CloudWatch namespace of the metrics of the functions.
     pub metrics_namespace: String,
+    /// How long what happened to each event is remembered.
+    pub history: history::Retention,
     /// The largest number of open connections of `serve`.
     pub max_connections: usize,
     /// The half of `serve` that runs, if not both.

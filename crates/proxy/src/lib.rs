@@ -15,6 +15,7 @@ pub mod admin;
 pub mod aws_error;
 pub mod check;
 pub mod config;
+pub mod history;
 pub mod http;
 pub mod ingest;
 pub mod intake;

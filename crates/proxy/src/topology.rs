@@ -33,6 +33,7 @@ use tracing::info;
 use transform::Transforms;
 
 use crate::config::{Config, ConfigError};
+use crate::history::Recorder;
 use crate::http::RejectionLog;
 use crate::pipeline::Observer;
 use crate::queue::{Form, Queue};
@@ -62,6 +63,7 @@ pub struct Topology {
     /// One for each target.
     deliveries: Vec<Delivery>,
     sources: Option<Sources>,
+    recorder: Option<Recorder>,
     listener: TcpListener,
     address: SocketAddr,
     router: Router,
@@ -88,7 +90,7 @@ impl Topology {
         observers: Vec<Arc<dyn Observer>>,
         transforms: Transforms,
     ) -> Result<Topology, StartErrors> {
-        let opener = Opener {
+        let mut opener = Opener {
             config,
             aws: Aws::new(),
             transforms,
@@ -101,6 +103,11 @@ impl Topology {
         let failed = |error| ConfigError::general(format!("SIGXFSZ: {error}"));
         drop(handler.map_err(|error| StartError::Invalid(failed(error)))?);
         let storage = Storage::claim(config)?;
+        let recorder = storage.history(config).map(|folder| {
+            let (recorder, observer) = Recorder::new(folder, config.history);
+            opener.observers.push(Arc::new(observer));
+            recorder
+        });
         let OpenQueues { ingest, targets } = storage.open_queues(config, aws).await?;
         let deliveries = opener.open(planned, targets).await?;
         let sources = Sources::open(config, aws, &ingest, &storage).await?;
@@ -125,6 +132,7 @@ impl Topology {
             opener,
             deliveries,
             sources,
+            recorder,
             listener,
             address,
             rejections,
@@ -159,6 +167,7 @@ impl Topology {
             let (opener, pipelines) = (opener.clone(), pipelines.clone());
             tasks.spawn(delivery.run(opener, pipelines, stop.clone()));
         }
+        let recorder = self.recorder.map(Recorder::start);
         let ledger = self.sources.map(|it| it.start(&mut tasks, &stop));
         tasks.spawn(serve::listen(
             self.listener,
@@ -177,6 +186,7 @@ impl Topology {
             tasks,
             queue: self.queue,
             ledger,
+            recorder,
             pipelines,
         };
         running.supervise(shutdown, reload).await

@@ -83,6 +83,8 @@ pub(super) struct RawConfig {
     pub(super) queue: QueueSettings,
     /// How long events are kept in `data_dir` after they were delivered.
     pub(super) retention: RetentionSettings,
+    /// How long what happened to each event is remembered.
+    pub(super) history: HistorySettings,
     /// How events are taken from the queue and delivered.
     pub(super) batch: BatchSettings,
     /// The kind of target that events are delivered to. Its settings stand in the section of that name. `targets` gives a
@@ -162,6 +164,19 @@ pub(super) struct RetentionSettings {
     /// event when it is delivered.
     #[schemars(extend("x-not-on-aws" = "SQS keeps no event that is delivered"))]
     pub(super) size: Setting<SizeOrNone>,
+}
+
+/// How long what happened to each event is remembered: see [History](operate.md#history). Whichever bound is reached first counts.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct HistorySettings {
+    /// How long `serve` remembers what happened to an event, after its last outcome. `0` switches the history off. With an SQS
+    /// queue, there is none.
+    #[schemars(extend("x-not-on-aws" = "the log of the functions tells it"))]
+    pub(super) age: Setting<Seconds<0, MAX_AGE>>,
+    /// Of how many events it remembers that: the newest. A million take about 500 MB.
+    #[schemars(extend("x-not-on-aws" = "the log of the functions tells it"))]
+    pub(super) events: Setting<Count<1, 1_000_000_000>>,
 }
 
 /// Ten years, in seconds. What is kept for good belongs into an archive.
@@ -263,6 +278,7 @@ impl Default for RawConfig {
             auth: AuthSettings::default(),
             queue: QueueSettings::default(),
             retention: RetentionSettings::default(),
+            history: HistorySettings::default(),
             batch: BatchSettings::default(),
             target: None,
             when: None,
@@ -296,6 +312,16 @@ impl Default for RetentionSettings {
         RetentionSettings {
             age: Setting(age),
             size: Setting(bytes),
+        }
+    }
+}
+
+impl Default for HistorySettings {
+    fn default() -> HistorySettings {
+        let history::Retention { age, events } = history::Retention::default();
+        HistorySettings {
+            age: Setting(age),
+            events: Setting(events),
         }
     }
 }

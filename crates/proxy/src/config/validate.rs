@@ -94,6 +94,10 @@ impl Raw {
             function_dead_letters: (raw.function.dead_letter_url)
                 .map(|url| QueueUrl::new(url.into_value())),
             metrics_namespace: raw.metrics.namespace.into_value(),
+            history: history::Retention {
+                age: *raw.history.age,
+                events: *raw.history.events,
+            },
             max_connections: *raw.max_connections as usize,
             only: raw.only.as_deref().copied(),
             origins: Origins::default(),

@@ -292,6 +292,7 @@ pub(super) fn settled(
             None => decided.record.body.len(),
         },
         event: decided.event,
+        delivered: decided.delivered,
         target: target.clone(),
         outcome: decided.outcome,
         attempts: decided.record.attempts,
@@ -320,6 +321,9 @@ pub struct OutcomeRecord {
     pub key: Option<OrderingKey>,
     /// The event as it was received; `None` for a record that is not an event.
     pub event: Option<Event>,
+    /// The event as it was attempted: after the rules, and merged with others of its run. `None` if it was not, or if a later
+    /// one has it.
+    pub delivered: Option<Event>,
     /// The target.
     pub target: TargetName,
     /// What became of it.

@@ -48,6 +48,7 @@ pub(crate) enum Metric {
     QueueOldestAge,
     DeadLetters,
     TargetUp,
+    HistorySkipped,
     SourceEvents,
     SourceFindings,
     SourceErrors,

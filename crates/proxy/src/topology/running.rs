@@ -14,12 +14,16 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::delivery::OpenPipelines;
+use crate::history::RunningRecorder;
 use crate::queue::{Ledger, Queue};
 use crate::telemetry::STOP;
 
 /// How long a stop may verify and close the files, and how long it may save what only open files contain.
 const VERIFY: Duration = Duration::from_millis(500);
 const SAVE: Duration = Duration::from_secs(5);
+
+/// How long a stop may record the last outcomes: that takes milliseconds, unless the disk hangs.
+const RECORD: Duration = Duration::from_secs(1);
 
 /// Why a proxy has stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +45,8 @@ pub(super) struct RunningProxy {
     pub(super) queue: Queue,
     /// The positions of the sources, if there are any.
     pub(super) ledger: Option<Ledger>,
+    /// What records outcomes, if anything does.
+    pub(super) recorder: Option<RunningRecorder>,
     pub(super) pipelines: Arc<OpenPipelines>,
 }
 
@@ -109,6 +115,9 @@ impl RunningProxy {
         if timeout(STOP, ended).await.is_err() {
             warn!("shutdown timed out; unfinished events stay queued");
         }
+        if let Some(recorder) = self.recorder.take() {
+            recorder.finish(RECORD).await;
+        }
         // What is only in files without a path is lost when the process ends.
         self.pipelines
             .all()
@@ -162,6 +171,7 @@ mod tests {
             tasks,
             queue: Queue::Embedded(queue),
             ledger: None,
+            recorder: None,
             pipelines: Arc::default(),
         };
         assert_eq!(running.failed().await, StopReason::TaskEnded);

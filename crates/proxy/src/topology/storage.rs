@@ -71,6 +71,17 @@ impl<'c> Storage<'c> {
         }
     }
 
+    /// Returns the folder of the history, if outcomes are recorded: beside the log, which has the events.
+    pub(super) fn history(&self, config: &Config) -> Option<Arc<Claim>> {
+        let delivers = config.running_pipelines().next().is_some();
+        match self {
+            Storage::Log { folder, .. } => {
+                (delivers && config.history.keeps_any()).then(|| folder.clone())
+            }
+            Storage::Sqs { .. } => None,
+        }
+    }
+
     /// Opens the queues.
     pub(super) async fn open_queues(
         &self,

@@ -309,6 +309,7 @@ mod tests {
             id: format!("id-{n}"),
             key: None,
             event: None,
+            delivered: None,
             target: TargetName::new("catalog").unwrap(),
             outcome: Outcome::Retry {
                 reason,

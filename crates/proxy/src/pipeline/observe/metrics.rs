@@ -134,6 +134,7 @@ mod tests {
             trace_id: None,
             key: None,
             event: None,
+            delivered: None,
             target: TargetName::new(target).unwrap(),
             outcome,
             attempts: 1,

@@ -302,6 +302,12 @@ impl Metric {
                 &[Target],
                 "0 while the target is down or could not be opened yet, else 1, also before the first event.",
             ),
+            Metric::HistorySkipped => (
+                "lineage_proxy_history_skipped_total",
+                Counter,
+                &[],
+                "Outcomes that the history does not have, because they came faster than they could be written, or could not be written.",
+            ),
             Metric::SourceEvents => (
                 "lineage_proxy_source_events_total",
                 Counter,

@@ -1,0 +1,147 @@
+use openlineage::Level;
+use targets::{Reason, TargetName};
+
+use super::*;
+use crate::pipeline::TransformLog;
+
+const EVENT: &str = r#"{"eventType":"START","eventTime":"2026-01-01T00:00:00Z","producer":"https://example.com/p",
+    "schemaURL":"https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent",
+    "run":{"runId":"01a1faa6-e194-708b-a993-cc010cbe1ae4"},"job":{"namespace":"postgres://u:secret@db","name":"load"},
+    "inputs":[{"namespace":"pg","name":"raw"}],"outputs":[]}"#;
+
+/// More than a slow machine needs.
+const LONG: Duration = Duration::from_secs(60);
+
+fn event(text: &str) -> Event {
+    Event::read(text.as_bytes(), Level::Repair).unwrap().event
+}
+
+fn record(n: usize, outcome: Outcome) -> OutcomeRecord {
+    OutcomeRecord {
+        id: format!("id-{n}"),
+        key: None,
+        event: Some(event(EVENT)),
+        delivered: Some(event(&EVENT.replace("raw", "clean"))),
+        target: TargetName::new("catalog").unwrap(),
+        outcome,
+        attempts: 2,
+        duration: Duration::from_millis(7),
+        age: Some(Duration::from_secs(5)),
+        size_bytes: EVENT.len(),
+        transform: TransformLog {
+            changed_by: vec!["one-host".into()],
+            ..TransformLog::default()
+        },
+        merged: None,
+        trace_id: None,
+    }
+}
+
+fn delivered() -> Outcome {
+    Outcome::Delivered {
+        id: None,
+        already_there: false,
+    }
+}
+
+fn recorder(folder: &tempfile::TempDir) -> (Recorder, HistoryObserver) {
+    let claim = Arc::new(Claim::take(folder.path()).unwrap());
+    Recorder::new(claim, Retention::default())
+}
+
+/// What is recorded in a folder, newest first.
+async fn found(folder: &tempfile::TempDir) -> Vec<::history::FoundEvent> {
+    let history = History::open(folder.path()).unwrap();
+    let all = ::history::Page::Before(None);
+    let found = history.find(Default::default(), all, 10_000, now()).await;
+    found.unwrap().events
+}
+
+#[test]
+fn an_entry_has_the_names_that_the_target_got_and_no_secret() {
+    let dead = Outcome::DeadLettered {
+        reason: Reason::Invalid,
+        error: "invalid: 400 at https://u:secret@catalog/x?token=secret".to_owned(),
+    };
+    let waiting = Waiting {
+        record: record(1, dead),
+        at: 10_000,
+        size: 0,
+    };
+    let entry = entry(waiting);
+    assert_eq!((entry.accepted_at, entry.at), (5_000, 10_000));
+    assert_eq!(entry.datasets[0].name, "clean");
+    assert_eq!(entry.job.as_ref().unwrap().namespace, "postgres://***@db");
+    assert_eq!(entry.rules, ["one-host"]);
+    assert_eq!(entry.reason, Some("invalid"));
+    assert!(!format!("{entry:?}").contains("secret"), "{entry:?}");
+}
+
+#[test]
+fn the_rule_that_drops_an_event_is_its_last_one() {
+    let rule = "tests".into();
+    let waiting = Waiting {
+        record: record(1, Outcome::Dropped { rule }),
+        at: 0,
+        size: 0,
+    };
+    assert_eq!(entry(waiting).rules, ["one-host", "tests"]);
+}
+
+#[tokio::test]
+async fn all_that_was_observed_before_a_stop_is_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let (recorder, observer) = recorder(&folder);
+    let running = recorder.start();
+    let outcomes: Vec<_> = (0..1_000).map(|n| record(n, delivered())).collect();
+    outcomes.chunks(20).for_each(|some| observer.observe(some));
+    running.finish(LONG).await;
+    assert_eq!(found(&folder).await.len(), 1_000);
+}
+
+#[tokio::test]
+async fn what_does_not_fit_is_counted_and_delays_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let (recorder, observer) = recorder(&folder);
+    let (backlog, one) = (recorder.backlog.clone(), [record(1, delivered())]);
+    // Nothing is read: this ends all the same.
+    for _ in 0..WAITING + 3 {
+        observer.observe(&one);
+    }
+    assert_eq!(backlog.skipped.load(Ordering::Relaxed), 3);
+    recorder.start().finish(LONG).await;
+    assert_eq!(backlog.bytes.load(Ordering::Relaxed), 0);
+    let file = rusqlite::Connection::open(History::path(folder.path())).unwrap();
+    let gaps = file.query_row("SELECT sum(count) FROM gaps", [], |row| {
+        row.get::<_, i64>(0)
+    });
+    assert_eq!(gaps, Ok(3));
+}
+
+#[tokio::test]
+async fn large_events_that_wait_take_bounded_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let (recorder, observer) = recorder(&folder);
+    let large = EVENT.replace("load", &"x".repeat(10_000_000));
+    let large = OutcomeRecord {
+        delivered: None,
+        event: Some(event(&large)),
+        ..record(1, delivered())
+    };
+    for _ in 0..10 {
+        observer.observe(std::slice::from_ref(&large));
+    }
+    assert_eq!(recorder.backlog.skipped.load(Ordering::Relaxed), 4);
+    assert!(recorder.backlog.bytes.load(Ordering::Relaxed) <= WAITING_BYTES);
+}
+
+#[tokio::test]
+async fn a_history_that_cannot_be_opened_stops_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(History::path(folder.path())).unwrap();
+    let (recorder, observer) = recorder(&folder);
+    let (backlog, running) = (recorder.backlog.clone(), recorder.start());
+    observer.observe(&[record(1, delivered())]);
+    running.finish(LONG).await;
+    assert_eq!(backlog.skipped.load(Ordering::Relaxed), 1);
+}
