@@ -68,6 +68,7 @@ async fn a_key_that_may_send_may_not_read() {
         ("POST", "/api/v1/lineage/", "send", &[SEND]),
         ("POST", "/", "send", &[SEND]),
         ("GET", "/api/v1/events/lineage", "read", &[READ]),
+        ("GET", "/api/v1/events", "read", &[READ]),
         ("GET", "/metrics", "metrics", &[READ, METRICS]),
     ];
     for (method, path, role, may) in routes {
@@ -218,7 +219,7 @@ fn a_site_whose_name_was_rebound_to_the_proxy_reads_nothing() {
         )
     };
     let port = serve.url.rsplit_once(':').unwrap().1.to_owned();
-    for path in ["/api/v1/events/lineage", "/metrics"] {
+    for path in ["/api/v1/events/lineage", "/api/v1/events", "/metrics"] {
         for host in [
             "127.0.0.1",
             "localhost",

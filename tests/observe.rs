@@ -8,6 +8,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "observe/history.rs"]
+mod history;
 #[path = "observe/metrics.rs"]
 mod metrics;
 

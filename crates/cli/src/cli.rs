@@ -87,7 +87,7 @@ enum Command {
     Replay(replay::Arguments),
     /// List, show, redrive and delete events that could not be delivered.
     DeadLetters(dead_letters::Arguments),
-    /// Show what happened to events of a deployed stack, from the request to the outcome.
+    /// Show what happened to events of a serve, or of a deployed stack from the request to the outcome.
     Events(events::Arguments),
     /// Check a deployed stack from end to end, and report how to repair it.
     Doctor(doctor::Arguments),
@@ -178,6 +178,8 @@ pub(crate) async fn run(cli: Cli, transforms: Transforms) -> ExitCode {
         eprintln!("lineage-proxy: {error:#}");
         let status = if let Some(errors) = error.downcast_ref::<StartErrors>() {
             errors.exit_status()
+        } else if let Some(error) = error.downcast_ref::<events::LookError>() {
+            error.exit_status()
         } else if error.is::<Errors>() || error.is::<RulesError>() {
             64
         } else if error.is::<QueueError>()
@@ -188,6 +190,7 @@ pub(crate) async fn run(cli: Cli, transforms: Transforms) -> ExitCode {
         } else if error.is::<input::ReadError>()
             || error.is::<stack::StackError>()
             || error.is::<transform::UnknownTarget>()
+            || error.is::<history::SearchError>()
         {
             2
         } else {

@@ -1,8 +1,9 @@
-//! The administrative routes: liveness, readiness, metrics, and reading events.
+//! The administrative routes: liveness, readiness, metrics, reading events and what happened to them.
 //!
 //! `serve` has all of them; the ingest function has only `health`. Routes that read respond only to requests that
 //! name the proxy by one of its own names ([`Hosts`]), also with a key.
 
+mod events;
 mod hosts;
 mod read_back;
 
@@ -14,6 +15,7 @@ use axum::routing::get;
 use targets::escaped;
 
 use crate::config::KeyRole;
+use crate::history::CurrentHistory;
 use crate::http::guard::{Guard, authorise};
 use crate::http::{Rejection, discard_body};
 use crate::queue::{Form, Queue};
@@ -21,6 +23,7 @@ use crate::telemetry::Prometheus;
 
 pub use hosts::Hosts;
 
+use events::Searcher;
 use hosts::HostError;
 use read_back::ReadBack;
 
@@ -28,7 +31,13 @@ use read_back::ReadBack;
 pub(crate) const HEALTH_PATHS: [&str; 2] = ["/healthz", "/readyz"];
 
 /// The paths of [`Admin::routes`], without the prefix.
-pub(crate) const PATHS: [&str; 4] = ["/api/v1/events/lineage", "/metrics", "/healthz", "/readyz"];
+pub(crate) const PATHS: [&str; 5] = [
+    "/api/v1/events/lineage",
+    "/api/v1/events",
+    "/metrics",
+    "/healthz",
+    "/readyz",
+];
 
 /// The state of the routes of `serve`.
 pub struct Admin {
@@ -38,6 +47,8 @@ pub struct Admin {
     pub prometheus: Prometheus,
     /// The form of events that is read back if a query names none.
     pub form: Form,
+    /// What happened to events, if that is recorded.
+    pub history: Option<CurrentHistory>,
     /// The names by which readers may address the proxy.
     pub hosts: Hosts,
     /// Who may read.
@@ -48,21 +59,25 @@ impl Admin {
     /// Returns all administrative routes, under `prefix`.
     pub(crate) fn routes(self, prefix: &str) -> Router {
         let guard = |role| middleware::from_fn_with_state((self.guard.clone(), role), authorise);
-        let [events, metrics, ..] = PATHS.map(|path| format!("{prefix}{path}"));
+        let [lineage, events, metrics, ..] = PATHS.map(|path| format!("{prefix}{path}"));
         let read_back = match &self.queue {
             Queue::Embedded(queue) => Some(ReadBack::new(queue.log().clone(), self.form)),
             Queue::Sqs(_) | Queue::Memory(_) | Queue::Log(_) => None, // it keeps no event
         };
-        let events = Router::new()
-            .route(&events, get(read_back::events))
+        let lineage = Router::new()
+            .route(&lineage, get(read_back::events))
             .route_layer(guard(KeyRole::Read))
             .with_state(read_back);
+        let events = Router::new()
+            .route(&events, get(events::events))
+            .route_layer(guard(KeyRole::Read))
+            .with_state(self.history.map(Searcher::new));
         let metrics = Router::new()
             .route(&metrics, get(render_metrics))
             .route_layer(guard(KeyRole::Metrics))
             .with_state(self.prometheus);
         let named = middleware::from_fn_with_state(self.hosts, check_host);
-        health(self.queue, prefix).merge(events.merge(metrics).route_layer(named))
+        health(self.queue, prefix).merge(lineage.merge(events).merge(metrics).route_layer(named))
     }
 }
 

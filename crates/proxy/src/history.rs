@@ -1,23 +1,24 @@
 //! Records the outcomes of `serve` in the history, beside the delivery, and never in its way.
 //!
-//! [`HistoryObserver`] passes outcomes to [`Recorder`], which writes them in groups. What does not fit between them is left out
+//! `HistoryObserver` passes outcomes to `Recorder`, which writes them in groups. What does not fit between them is left out
 //! and counted. A history that fails is closed, and opened again later; nothing else notices. Started by `topology.rs`; `admin`
 //! reads what was recorded.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ::history::{Entry, Gap, History, Retention};
 use journal::Claim;
 use openlineage::{Event, Identity};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::pipeline::{Observer, Outcome, OutcomeRecord};
-use crate::queue::{FailureLog, now};
+use crate::queue::{FailureLog, has_space, now};
 use crate::telemetry::metric::Metric;
 use crate::telemetry::text::{NAME, shown};
 
@@ -42,22 +43,36 @@ const STEP: Duration = Duration::from_millis(100);
 /// When a history that could not be opened, or has failed, is opened again.
 const REOPEN: Duration = Duration::from_secs(60);
 
+/// How long a reader waits until the history is open.
+const OPENING: Duration = Duration::from_secs(2);
+
 /// How long to wait until a file is saved that has failed, or closed.
 const CLOSE: Duration = Duration::from_millis(500);
 
 /// The history of a process while it is open, for those who read it. Cheap to clone.
-#[derive(Debug, Clone, Default)]
-pub struct CurrentHistory(Arc<Mutex<Option<History>>>);
+#[derive(Debug, Clone)]
+pub struct CurrentHistory(Arc<watch::Sender<Option<History>>>);
+
+impl Default for CurrentHistory {
+    fn default() -> CurrentHistory {
+        CurrentHistory(Arc::new(watch::Sender::new(None)))
+    }
+}
 
 impl CurrentHistory {
-    /// Returns the history, if it is open.
-    pub(crate) fn get(&self) -> Option<History> {
-        let history = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        history.clone()
+    /// Returns the history, if it is open or soon is: a large file is checked at the start.
+    pub(crate) async fn opened(&self) -> Option<History> {
+        let mut current = self.0.subscribe();
+        let opened = current.wait_for(Option::is_some);
+        timeout(OPENING, opened).await.ok()?.ok()?.clone()
+    }
+
+    fn get(&self) -> Option<History> {
+        self.0.borrow().clone()
     }
 
     fn set(&self, history: Option<History>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = history;
+        self.0.send_replace(history);
     }
 }
 
@@ -92,9 +107,9 @@ impl Observer for HistoryObserver {
             let fits = waiting + size <= WAITING_BYTES;
             let send = || {
                 let record = record.clone();
-                self.waiting.try_send(Waiting { record, at, size })
+                self.waiting.try_send(Waiting { record, at, size }).is_ok()
             };
-            if !fits || send().is_err() {
+            if !fits || !send() {
                 self.backlog.bytes.fetch_sub(size, Ordering::Relaxed);
                 skipped += 1;
             }
@@ -115,6 +130,8 @@ impl Backlog {
 /// Writes outcomes to the history of a data folder.
 pub(crate) struct Recorder {
     claim: Arc<Claim>,
+    /// Whether the disk has more space than is kept for the log.
+    has_space: fn(&Path) -> bool,
     retention: Retention,
     current: CurrentHistory,
     waiting: mpsc::Receiver<Waiting>,
@@ -143,6 +160,7 @@ impl Recorder {
         let now = Instant::now();
         let recorder = Recorder {
             claim,
+            has_space,
             retention,
             current: CurrentHistory::default(),
             waiting,
@@ -219,6 +237,10 @@ impl Recorder {
         let Some(history) = self.current.get() else {
             return self.backlog.skip(count);
         };
+        if !(self.has_space)(self.claim.folder()) {
+            self.failures.record_failure(&"the disk is nearly full");
+            return self.backlog.skip(count);
+        }
         let skipped = self.backlog.skipped.swap(0, Ordering::Relaxed);
         if count == 0 && skipped == 0 {
             return;

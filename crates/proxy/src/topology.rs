@@ -123,6 +123,7 @@ impl Topology {
                 Some(_) => Form::Stored,
                 None => Form::Accepted,
             },
+            history: recorder.as_ref().map(Recorder::current),
             prometheus: prometheus.clone(),
             rejections: rejections.clone(),
         };

@@ -1,16 +1,19 @@
-//! `lineage-proxy events`: what happened to events of a deployed stack, from the request to the outcome, as its log groups tell it.
+//! `lineage-proxy events`: what happened to events. Of a `serve`, its history tells it (`events/local.rs`); of a deployed stack,
+//! its log groups do, from the request to the outcome.
 //!
-//! A first query finds the events that are asked for (`events/query.rs`), and a second one all lines about them, which
+//! There, a first query finds the events that are asked for (`events/query.rs`), and a second one all lines about them, which
 //! `events/history.rs` puts together. `events/log_groups.rs` says which log groups there are, `events/insights.rs` runs queries,
 //! `events/follow.rs` goes on with new lines, and `events/show.rs` prints.
 
 mod follow;
 mod history;
 mod insights;
+mod local;
 mod log_groups;
 mod query;
 mod show;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
@@ -25,39 +28,56 @@ use insights::{Insights, Range};
 use query::{OutcomeName, Selection};
 
 pub(super) use insights::QueryError;
+pub(super) use local::LookError;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
+    /// Where the history is: the data folder of a `serve`, or its URL.
+    #[arg(
+        value_name = "DIR|URL",
+        required_unless_present = "stack",
+        conflicts_with = "stack"
+    )]
+    from: Option<String>,
+    /// What to look for there: job:dbt.* outcome:dead since:2h, and words. Without it, all events.
+    #[arg(value_name = "SEARCH")]
+    search: Vec<String>,
     /// The CloudFormation stack: the one with the API, or that of a target.
     #[arg(long, value_name = "NAME")]
-    stack: String,
-    /// Only the event with this id, which ingest returned.
-    #[arg(long, value_name = "ID")]
+    stack: Option<String>,
+    /// With --stack: only the event with this id, which ingest returned.
+    #[arg(long, value_name = "ID", requires = "stack")]
     id: Option<Uuid>,
-    /// Only the events of a run.
-    #[arg(long, value_name = "ID")]
+    /// With --stack: only the events of a run.
+    #[arg(long, value_name = "ID", requires = "stack")]
     run: Option<Uuid>,
-    /// Only the events of jobs: NAMESPACE/NAME, or the name alone; `*` stands for any text.
-    #[arg(long, value_name = "JOB")]
+    /// With --stack: only the events of jobs: NAMESPACE/NAME, or the name alone; `*` stands for any text.
+    #[arg(long, value_name = "JOB", requires = "stack")]
     job: Option<String>,
-    /// Only events that ended so.
-    #[arg(long, value_enum)]
+    /// With --stack: only events that ended so.
+    #[arg(long, value_enum, requires = "stack")]
     outcome: Option<OutcomeName>,
-    /// Only what was logged at this time or later: 2026-11-20T10:00:00Z, 2026-11-20, or how long ago.
-    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = PointInTime::parse_text)]
-    since: PointInTime,
-    /// Only what was logged before this time.
-    #[arg(long, value_name = "TIME", value_parser = PointInTime::parse_text, conflicts_with = "follow")]
+    /// With --stack: only what was logged at this time or later: 2026-11-20T10:00:00Z, 2026-11-20, or how long ago. By default 1h.
+    #[arg(long, value_name = "TIME", value_parser = PointInTime::parse_text, requires = "stack")]
+    since: Option<PointInTime>,
+    /// With --stack: only what was logged before this time.
+    #[arg(long, value_name = "TIME", value_parser = PointInTime::parse_text, requires = "stack", conflicts_with = "follow")]
     until: Option<PointInTime>,
     /// The most events, the newest.
     #[arg(long, value_name = "EVENTS", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     limit: u32,
-    /// Go on with new lines as they are logged, one line each.
+    /// Go on with new lines, one line each.
     #[arg(long)]
     follow: bool,
-    /// How often to poll for new lines, at least 1s. Each poll is a query, which CloudWatch charges by what it reads.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = interval, requires = "follow")]
-    interval: Duration,
+    /// How often to poll for new lines, at least 1s; by default 1s, of a stack 10s. There, each poll is a query, which CloudWatch
+    /// charges by what it reads.
+    #[arg(long, value_name = "TIME", value_parser = interval, requires = "follow")]
+    interval: Option<Duration>,
+    /// With a URL, the file with an API key of the role `read`; or set OPENLINEAGE_API_KEY.
+    #[arg(long, value_name = "FILE")]
+    api_key_file: Option<PathBuf>,
+    #[arg(long, env = "OPENLINEAGE_API_KEY", hide = true, hide_env_values = true)]
+    api_key: Option<String>,
     /// How results are printed: JSON is one line an event, or one a log line with --follow.
     #[arg(long, value_enum, default_value_t)]
     output: Output,
@@ -66,17 +86,29 @@ pub(super) struct Arguments {
 /// How far the clock of this machine may be behind that of AWS, in milliseconds.
 const SKEW: i64 = 300_000;
 
+/// What is looked at of a stack without --since.
+const SINCE: PointInTime = PointInTime::Ago(Duration::from_secs(3_600));
+
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    match (&arguments.from, &arguments.stack) {
+        (Some(from), _) => local::run(from, &arguments).await,
+        (None, Some(stack)) => of_stack(stack, &arguments).await,
+        (None, None) => Err(Errors::general("expected a data folder, a URL, or --stack").into()),
+    }
+}
+
+/// Prints the events of a stack.
+async fn of_stack(stack: &str, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let range = arguments.range();
     if range.since >= range.until {
         let why = "--since is not before --until: there is nothing between them";
         return Err(Errors::general(why).into());
     }
-    let insights = Insights::new(&aws(), groups(&arguments.stack).await?);
+    let insights = Insights::new(&aws(), groups(stack).await?);
     let work = async {
         match arguments.follow {
-            true => follow::follow(&insights, &arguments).await,
-            false => once(&insights, &arguments).await,
+            true => follow::follow(&insights, arguments).await,
+            false => once(&insights, arguments).await,
         }
     };
     tokio::select! {
@@ -166,7 +198,7 @@ impl Arguments {
     fn range(&self) -> Range {
         let now = now();
         Range {
-            since: self.since.resolve(now),
+            since: self.since.unwrap_or(SINCE).resolve(now),
             until: self.until.map_or(now + SKEW, |until| until.resolve(now)),
         }
     }

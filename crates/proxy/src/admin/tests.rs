@@ -25,6 +25,7 @@ async fn routes(folder: &std::path::Path) -> Router {
         queue: Queue::Embedded(queue),
         prometheus: Prometheus::empty(),
         form: Form::Accepted,
+        history: None,
         hosts: Hosts::new([127, 0, 0, 1].into(), &[]),
         guard: Guard::new(Keys::new(&auth, &Aws::new())),
     };

@@ -145,3 +145,15 @@ async fn a_history_that_cannot_be_opened_stops_nobody() {
     running.finish(LONG).await;
     assert_eq!(backlog.skipped.load(Ordering::Relaxed), 1);
 }
+
+#[tokio::test]
+async fn the_space_that_the_log_needs_is_left_to_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut recorder, observer) = recorder(&folder);
+    recorder.has_space = |_| false;
+    let (backlog, running) = (recorder.backlog.clone(), recorder.start());
+    observer.observe(&[record(1, delivered())]);
+    running.finish(LONG).await;
+    assert_eq!(backlog.skipped.load(Ordering::Relaxed), 1);
+    assert!(found(&folder).await.is_empty());
+}

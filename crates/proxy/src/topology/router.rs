@@ -8,6 +8,7 @@ use tracing::info;
 
 use crate::admin::{self, Admin, Hosts};
 use crate::config::{self, Auth, KeyRole};
+use crate::history::CurrentHistory;
 use crate::http::{self, Guard, Keys, Paths, RejectionLog};
 use crate::ingest::{self, Ingest};
 use crate::queue::{Form, Queue};
@@ -21,6 +22,8 @@ pub(super) struct Resources<'a> {
     pub(super) queue: Queue,
     /// The form of events that is read back if a query names none.
     pub(super) form: Form,
+    /// What happened to events, if that is recorded.
+    pub(super) history: Option<CurrentHistory>,
     pub(super) prometheus: Prometheus,
     pub(super) rejections: RejectionLog,
 }
@@ -37,6 +40,7 @@ impl Resources<'_> {
             queue: self.queue.clone(),
             prometheus: self.prometheus,
             form: self.form,
+            history: self.history,
             hosts: Hosts::new(self.address.ip(), &config.allowed_hosts),
             guard: guard.clone(),
         };

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use tokio::time::sleep;
 use uuid::Uuid;
@@ -16,6 +17,9 @@ use super::{Arguments, SKEW, now, show};
 
 /// How late a line may arrive, in milliseconds. Usually it takes seconds.
 const LATE: i64 = 300_000;
+
+/// How often to poll.
+const INTERVAL: Duration = Duration::from_secs(10);
 
 /// What was printed, and which events are followed.
 struct Followed {
@@ -47,7 +51,7 @@ pub(super) async fn follow(insights: &Insights, arguments: &Arguments) -> anyhow
         }
         since = (now - LATE).max(start);
         followed.forget(since);
-        sleep(arguments.interval).await;
+        sleep(arguments.interval.unwrap_or(INTERVAL)).await;
     }
 }
 

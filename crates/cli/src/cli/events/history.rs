@@ -217,7 +217,7 @@ pub(super) fn time_text(milliseconds: i64) -> String {
 }
 
 /// A time with milliseconds.
-fn written(time: OffsetDateTime) -> String {
+pub(super) fn written(time: OffsetDateTime) -> String {
     let milliseconds = time.nanosecond() / 1_000_000 * 1_000_000;
     let time = time.replace_nanosecond(milliseconds).unwrap_or(time);
     time.format(&Rfc3339).unwrap_or_default()
