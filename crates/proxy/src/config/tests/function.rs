@@ -50,6 +50,16 @@ fn an_error_in_the_variable_is_reported_with_its_name() {
 }
 
 #[test]
+fn its_dead_letters_are_a_queue() {
+    let url = "https://sqs.eu-west-1.amazonaws.com/1/dead";
+    let dead_letters = ("LINEAGE_PROXY_FUNCTION_DEAD_LETTER_URL", url);
+    let config = of(&[TABLE, QUEUE, dead_letters]).unwrap();
+    assert_eq!(config.function_dead_letters.unwrap().url(), url);
+    let nowhere = ("LINEAGE_PROXY_FUNCTION_DEAD_LETTER_URL", "dead");
+    assert!(of(&[TABLE, QUEUE, nowhere]).is_err());
+}
+
+#[test]
 fn without_a_table_or_a_queue_it_does_not_start() {
     let errors = of(&[QUEUE]).unwrap_err();
     assert!(
