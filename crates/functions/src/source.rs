@@ -262,7 +262,7 @@ impl SourceFunction {
 async fn take(sender: &Sender, found: Extraction, until: Instant) -> SendReport {
     report(sender.name(), &found.findings);
     let mut sent = sender.send_before(found.events, until).await;
-    sent.add(sender.keep(found.unread).await);
+    sender.keep(found.unread, &mut sent).await;
     sent.tally.count(sender.name());
     sent
 }

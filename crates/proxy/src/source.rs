@@ -179,7 +179,7 @@ impl SourceTask {
         } = extraction;
         report(&self.name, &findings);
         let mut sent = self.sender.send_until(events, stop).await;
-        sent.add(self.sender.keep(unread).await);
+        self.sender.keep(unread, &mut sent).await;
         sent.tally.count(&self.name);
         keeps_up(sent.tally)?; // otherwise the position stays before them
         *position = Some(match checkpoint {

@@ -2,8 +2,10 @@
 //!
 //! A group that was given to intake is never dropped: what was sent and not remembered would be sent again. A stop, and the end
 //! of the patience of a command, come between two attempts, and the events without an answer are counted as unsent. An event
-//! whose validation panics is set aside after some attempts, so that it does not hold up its source (`aside.rs`). Where there is
+//! whose validation panics is set aside after some attempts, once all others have their answers (`sender/keep.rs`). Where there is
 //! nothing to set it aside in, it is left without an answer instead: what keeps it, if anything does, is for the caller to know.
+
+mod keep;
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -11,18 +13,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use queue::{SetAsideError, SetAsideQueue};
-use sources::{FoundEvent, UnreadInput};
+use queue::SetAsideQueue;
+use sources::FoundEvent;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
+use tracing::warn;
 use uuid::Uuid;
 
-use super::aside::{Aside, Content, Item};
+use super::aside::Aside;
 use super::stop_at;
 use crate::intake::{Intake, MemoryBudget, Origin, RawEvent, RejectionReason, Reservation};
 use crate::telemetry::metric::Metric;
-use crate::telemetry::text::{NAME, shown};
 
 /// Most events, and most bytes beyond the first event, that are one write to the queue: others wait for it.
 const GROUP: usize = 200;
@@ -145,28 +146,6 @@ impl Sender {
         self.send_until(events, &stop).await
     }
 
-    /// Sets inputs aside whose reading panicked. What is not set aside is unkept.
-    pub async fn keep(&self, inputs: Vec<UnreadInput>) -> SendReport {
-        let mut sent = SendReport::default();
-        for input in inputs {
-            let id = input.identity.uuid();
-            let item = Item {
-                id,
-                content: Content::Input,
-                place: &input.place,
-                bytes: &input.bytes,
-            };
-            match self.set_aside(item).await {
-                Place::Aside => sent.tally.set_aside += 1,
-                Place::Source | Place::Again => {
-                    sent.tally.unkept += 1;
-                    sent.left.insert(id);
-                }
-            }
-        }
-        sent
-    }
-
     /// Sends events in their order. At a stop the group under way gets its answer, and the rest remains unsent.
     pub(super) async fn send_until(
         &self,
@@ -175,6 +154,7 @@ impl Sender {
     ) -> SendReport {
         let mut sent = SendReport::default();
         let mut rest = events.into_iter().peekable();
+        let mut bugs = Vec::new();
         while rest.peek().is_some() {
             let mut group = Vec::new();
             let mut bytes = 0;
@@ -189,25 +169,33 @@ impl Sender {
                     group.push(raw(event));
                 }
             }
-            self.send_group(group, stop, &mut sent).await;
+            bugs.extend(self.send_group(group, stop, &mut sent).await);
             if sent.tally.unsent > 0 || stop.is_cancelled() {
                 // Those after it keep their order, and wait with it.
                 sent.leave(rest.by_ref().map(|event| event.identity.uuid()));
             }
         }
+        self.keep_events(bugs, stop, &mut sent).await;
         sent
     }
 
-    /// Sends a group until there is a final answer for each event, or until it is given up: the rest is counted as unsent.
+    /// Whether to give up after so many attempts.
+    fn is_over(&self, attempt: u32, stop: &CancellationToken) -> bool {
+        stop.is_cancelled() || self.attempts.is_some_and(|most| attempt >= most)
+    }
+
+    /// Sends a group until there is a final answer for each event, or until it is given up: the rest is counted as unsent. Returns
+    /// the events whose validation panics.
     async fn send_group(
         &self,
         mut group: Vec<RawEvent>,
         stop: &CancellationToken,
         sent: &mut SendReport,
-    ) {
+    ) -> Vec<RawEvent> {
         let tally = &mut sent.tally;
         let (mut pause, mut attempt) = (FIRST_PAUSE, 0);
-        let mut bugs: HashMap<Option<Uuid>, u32> = HashMap::new();
+        let mut panics: HashMap<Option<Uuid>, u32> = HashMap::new();
+        let mut bugs = Vec::new();
         while !group.is_empty() {
             let size = group.len();
             let mut why = "the memory for what sources send is used up".to_owned();
@@ -221,22 +209,13 @@ impl Sender {
                         Ok(_) => tally.accepted += 1,
                         Err(rejected) => match rejected.reason {
                             RejectionReason::Bug => {
-                                let bug = bugs.entry(event.identity).or_default();
-                                *bug += 1;
-                                let place = match *bug >= BUG_ATTEMPTS {
-                                    true => self.set_aside(item(&event)).await,
-                                    false => Place::Again,
-                                };
-                                match place {
-                                    Place::Aside => tally.set_aside += 1,
-                                    Place::Source => {
-                                        tally.unkept += 1;
-                                        sent.left.extend(event.identity);
-                                    }
-                                    Place::Again => {
-                                        why = rejected.reason.to_string();
-                                        again.push(event);
-                                    }
+                                let count = panics.entry(event.identity).or_default();
+                                *count += 1;
+                                if *count >= BUG_ATTEMPTS {
+                                    bugs.push(event);
+                                } else {
+                                    why = rejected.reason.to_string();
+                                    again.push(event);
                                 }
                             }
                             RejectionReason::Unavailable(reason) => {
@@ -253,13 +232,13 @@ impl Sender {
                 group = again;
             }
             if group.is_empty() {
-                return;
+                break;
             }
             attempt = match group.len() < size {
                 true => 0,
                 false => attempt + 1,
             };
-            if stop.is_cancelled() || self.attempts.is_some_and(|most| attempt >= most) {
+            if self.is_over(attempt, stop) {
                 break;
             }
             if pause == FIRST_PAUSE {
@@ -272,6 +251,7 @@ impl Sender {
             pause = pause.saturating_mul(2).min(LAST_PAUSE);
         }
         sent.leave(group.into_iter().filter_map(|event| event.identity));
+        bugs
     }
 
     fn reserve(&self, group: &[RawEvent]) -> Option<Reservation> {
@@ -280,42 +260,9 @@ impl Sender {
         memory.grow_to(bytes).ok().map(|()| memory)
     }
 
-    /// Sets something aside, and says so. Returns where it is.
-    async fn set_aside(&self, item: Item<'_>) -> Place {
-        let (source, what, id) = (&self.name, item.content.name(), item.id);
-        let (place, bytes) = (shown(item.place, NAME), item.bytes.len());
-        let Some(aside) = &self.aside else {
-            error!(%source, %id, %place, bytes, "an {what} cannot be read because of a bug and is left to its source, please report it");
-            return Place::Source;
-        };
-        match aside.put(source, item).await {
-            Ok(file) => {
-                error!(%source, %id, %place, file, "an {what} cannot be read because of a bug and is set aside, please report it");
-                Place::Aside
-            }
-            Err(error) => {
-                error!(%source, %id, %place, bytes, %error, "an {what} cannot be read because of a bug, and cannot be set aside, please report it");
-                match error {
-                    SetAsideError::Impossible => Place::Source,
-                    SetAsideError::Unavailable(_) => Place::Again,
-                }
-            }
-        }
-    }
-
     fn report_rejected(&self, id: &str, reason: &str) {
         warn!(source = %self.name, id, reason, "an event that a source found is rejected");
     }
-}
-
-/// Where an event or an input is that cannot be read because of a bug.
-enum Place {
-    /// Set aside.
-    Aside,
-    /// Only where it was found.
-    Source,
-    /// Here: it is tried again.
-    Again,
 }
 
 impl SendReport {
@@ -361,15 +308,6 @@ impl Tally {
 
 fn id(event: &RawEvent) -> String {
     event.identity.map(|it| it.to_string()).unwrap_or_default()
-}
-
-fn item(event: &RawEvent) -> Item<'_> {
-    Item {
-        id: event.identity.unwrap_or_default(),
-        content: Content::Event,
-        place: "",
-        bytes: &event.bytes,
-    }
 }
 
 fn raw(event: FoundEvent) -> RawEvent {

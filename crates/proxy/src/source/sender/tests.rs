@@ -122,11 +122,13 @@ async fn an_input_that_panics_is_set_aside_or_left_to_its_source() {
     let (_queue, sender) = log(folder.path()).await;
     let input = sources::UnreadInput::new("the queue, message 7", b"body");
     let id = input.identity;
-    let nowhere = sender.keep(vec![input.clone()]).await;
+    let mut nowhere = SendReport::default();
+    sender.keep(vec![input.clone()], &mut nowhere).await;
     assert_eq!((nowhere.tally.set_aside, nowhere.tally.unkept), (0, 1));
     assert_eq!(nowhere.left, HashSet::from([id.uuid()]));
     let sender = sender.with_data_folder(folder.path());
-    let sent = sender.keep(vec![input]).await;
+    let mut sent = SendReport::default();
+    sender.keep(vec![input], &mut sent).await;
     assert_eq!((sent.tally.set_aside, sent.tally.unkept), (1, 0));
     let file = folder.path().join(format!("set-aside/etl-{id}.input"));
     assert_eq!(std::fs::read_to_string(file).unwrap(), "body");
@@ -150,6 +152,38 @@ async fn an_event_that_panics_is_not_passed_over_where_it_cannot_be_set_aside() 
     let SendReport { tally, left } = sent;
     assert_eq!((tally.known, tally.set_aside, tally.unkept), (1, 0, 1));
     assert_eq!(left, HashSet::from([valid(7).identity.uuid()]));
+}
+
+#[tokio::test]
+async fn nothing_is_set_aside_while_others_are_left_because_all_of_it_is_found_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_queue, sender) = with_bug(folder.path()).await;
+    let sender = Sender {
+        max_size: 2 * GROUP_BYTES,
+        ..sender.with_data_folder(folder.path()).with_attempts(4)
+    };
+    let input = sources::UnreadInput::new("the queue, message 7", b"body");
+    // A group of its own, for which there is no memory at first.
+    let large = found(8, valid(8).text + &" ".repeat(GROUP_BYTES));
+    let events = [valid(7), large];
+    let stop = CancellationToken::new();
+    let small = Sender {
+        memory: MemoryBudget::new(GROUP_BYTES),
+        ..sender.clone()
+    };
+    let mut sent = small.send_until(events.to_vec(), &stop).await;
+    small.keep(vec![input.clone()], &mut sent).await;
+    let set_aside = folder.path().join("set-aside");
+    assert_eq!((sent.tally.set_aside, sent.tally.unsent), (0, 3));
+    assert!(!set_aside.exists());
+    let ids = events.iter().map(|event| event.identity.uuid());
+    let ids: HashSet<Uuid> = ids.chain([input.identity.uuid()]).collect();
+    assert_eq!(sent.left, ids);
+    let mut sent = sender.send_until(events.to_vec(), &stop).await;
+    sender.keep(vec![input], &mut sent).await;
+    assert_eq!((sent.tally.set_aside, sent.tally.accepted), (2, 1));
+    assert_eq!(sent.left, HashSet::new());
+    assert_eq!(std::fs::read_dir(set_aside).unwrap().count(), 2);
 }
 
 #[tokio::test]
