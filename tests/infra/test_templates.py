@@ -100,13 +100,26 @@ def test_a_stream_is_not_held_up_for_ever_and_what_is_given_up_is_kept(kind):
     resources = source(("stream", kind))["Resources"]
     [mapping] = [resource["Properties"] for resource in resources.values() if "StartingPosition" in resource["Properties"]]
     bucket = json.dumps(mapping["DestinationConfig"]["OnFailure"]["Destination"])
-    assert ":s3:::" in bucket and "LargeEventsBucket" in bucket or "large" in bucket
+    assert ":s3:::" in bucket and ("LargeEventsBucket" in bucket or "large" in bucket)
     [policy] = resources["SourceRole"]["Properties"]["Policies"]
     actions = {statement["Sid"]: statement["Action"] for statement in policy["PolicyDocument"]["Statement"]}
     assert (actions["Discarded"], actions["DiscardedBefore"]) == ("s3:PutObject", "s3:ListBucket")
     # Of Kafka, for provisioned pollers only.
     if kind == "kinesis":
         assert mapping["BisectBatchOnFunctionError"] and 0 < mapping["MaximumRetryAttempts"] <= 10_000
+
+
+@pytest.mark.parametrize(("kind", "metrics"), [("kinesis", {"IteratorAge", "DestinationDeliveryFailures"}), ("kafka", {"DestinationDeliveryFailures"}), ("sqs", set()), ("sns", set())])
+def test_a_stream_that_waits_and_records_that_could_not_be_kept_ring_an_alarm(kind, metrics):
+    resources = source(("stream", kind))["Resources"]
+    alarms = {resource["Properties"]["MetricName"]: resource["Properties"] for resource in resources.values() if resource["Type"] == "AWS::CloudWatch::Alarm"}
+    assert set(alarms) - {"Errors", "ApproximateNumberOfMessagesVisible"} == metrics
+    for metric in metrics:
+        assert alarms[metric]["Namespace"] == "AWS/Lambda" and alarms[metric]["Dimensions"] == alarms["Errors"]["Dimensions"]
+        assert alarms[metric]["AlarmActions"] == alarms["Errors"]["AlarmActions"] and len(alarms[metric]["AlarmDescription"]) > 60
+    if kind == "kinesis":
+        # Milliseconds: long before 360 attempts are over, of which each takes half a minute.
+        assert 60_000 < int(alarms["IteratorAge"]["Threshold"]) < 360 * 30_000 / 4
 
 
 def test_an_open_endpoint_is_never_the_default():
@@ -753,7 +766,7 @@ def alike(document):
     return parts
 
 
-def test_only_sources_that_look_have_a_position():
+def test_only_sources_that_poll_a_service_have_a_position():
     for name in SOURCE_TEMPLATES:
         [policy] = source((name, "topic"))["Resources"]["SourceRole"]["Properties"]["Policies"]
         [state] = (statement for statement in policy["PolicyDocument"]["Statement"] if statement["Sid"] == "State")
@@ -779,7 +792,7 @@ def test_a_source_has_time_to_fail_and_one_source_of_its_kind(variant):
     assert resources["EventQueue"]["Properties"]["VisibilityTimeout"] >= 6 * function["Timeout"]
     sources = function["Environment"]["Variables"]["LINEAGE_PROXY_SOURCES"]
     if variant[0] == "stream":
-        assert sources == ""  # it never looks
+        assert sources == ""  # it polls nothing
         return
     # The function reads it as YAML, of which JSON is a part.
     [(_, settings)] = yaml.safe_load(written(sources, SOURCE_VARIANTS[variant])).items()
