@@ -116,8 +116,10 @@ fn insert(words: Words<'_>, catalog: Context<'_>, draft: &mut Draft) -> Result<(
     write::insert(words.from(at), table, columns, catalog, draft)
 }
 
-/// What follows `COPY JOB` in statements about jobs that exist. One is created by `COPY … JOB CREATE`, which is a `COPY`.
-/// <https://docs.aws.amazon.com/redshift/latest/dg/r_COPY-JOB.html>
+/// What follows `COPY JOB` in statements about jobs that exist. One is created by `COPY … JOB CREATE`, which loads nothing: files
+/// that are there already are left out, and each load of later ones is a `COPY` of the history with an id of its own.
+/// <https://docs.aws.amazon.com/redshift/latest/dg/r_COPY-JOB.html>,
+/// <https://docs.aws.amazon.com/redshift/latest/dg/SYS_LOAD_HISTORY.html> (`copy_job_id`).
 const ABOUT_JOBS: [&str; 5] = ["alter", "run", "list", "show", "drop"];
 
 /// <https://docs.aws.amazon.com/redshift/latest/dg/r_COPY.html>
@@ -133,6 +135,12 @@ fn copy(words: Words<'_>, draft: &mut Draft) -> Result<(), Refusal> {
         words.is(at, "from") && words.string(at + 1).is_some()
     });
     let from = from.ok_or(words.refusal(None))?;
+    let is_definition = |at| words.are(at, &["job", "create"]);
+    if words.find(from + 2, is_definition).is_some() {
+        draft.kind = StatementKind::Definition;
+        draft.outputs.clear();
+        return Ok(());
+    }
     let source = words.string(from + 1).unwrap_or_default();
     let ssh = words.find(from + 2, |at| words.is(at, "ssh")).is_some();
     let (scheme, rest) = source
