@@ -117,7 +117,7 @@ async fn runs_are(serve: &Serve, expected: impl IntoIterator<Item = u32>) {
     assert_eq!(until(enough).await, expected);
 }
 
-/// Waits until a source has polled that often with success since now.
+/// Waits until a poll of this source has succeeded that began after now.
 async fn polls(serve: &Serve, source: &str) {
     let metric =
         format!("lineage_proxy_source_last_success_timestamp_seconds{{source=\"{source}\"}}");

@@ -289,7 +289,7 @@ async fn a_state_is_that_of_one_group_and_time() {
 }
 
 #[test]
-fn a_look_at_a_queue_that_ends_early_is_not_complete() {
+fn a_dry_run_over_a_queue_that_ends_early_is_not_complete() {
     for to in [&["--dry-run"][..], &["--to", "-"]] {
         let queue = Sqs::start(0..12, usize::MAX);
         let (status, output, errors) = queue.extract(&[to, &["--output", "json"]].concat());

@@ -67,7 +67,7 @@ impl RedshiftSource {
         }
     }
 
-    /// Polls the statements that started since the position of the cursor.
+    /// Polls the warehouse for the statements that started since the position of the cursor.
     ///
     /// # Errors
     ///

@@ -32,7 +32,7 @@ use internal::is_internal;
 /// The label by which our own statements are known (`SET query_group`).
 pub const OWN_LABEL: &str = "lineage-proxy";
 
-/// What is polled.
+/// What a poll of a warehouse reads.
 #[derive(Debug, Clone, Copy)]
 pub struct Poll<'a> {
     /// The statements.
@@ -43,7 +43,7 @@ pub struct Poll<'a> {
     pub warehouse: &'a Warehouse,
     /// What is reported.
     pub options: &'a Options,
-    /// The time that is polled.
+    /// The window that a poll reads.
     pub window: Window,
 }
 

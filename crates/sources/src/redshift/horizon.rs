@@ -13,7 +13,7 @@ use super::transaction::{Fate, Transaction};
 /// What is open for longer than this holds nothing up: the next polls would read the same day again and again.
 const LONGEST: Duration = Duration::days(1);
 
-/// The time that is polled.
+/// The window that a poll reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
     /// Where it begins: the statements that started then or later.

@@ -51,7 +51,7 @@ pub(crate) enum Label {
     SourceResult,
     /// The rule of a finding of a source.
     SourceFinding,
-    /// Why a source cannot look.
+    /// Why a source cannot poll its service.
     SourceError,
     /// The version of this program.
     Version,
