@@ -198,8 +198,11 @@ done
 ! $with_sbom || describe
 provenance >"$work/VERSION"
 cp sync_assets.sh infra/rollout.sh infra/deployer-policy.json "$work/"
-mkdir -p "$work/examples"
-cp -R examples/terraform examples/cdk "$work/examples/"
+# By name: a folder that is in use also has the state of Terraform, with its secrets, and templates with the names of a bucket.
+for file in terraform/main.tf cdk/app.py cdk/cdk.json cdk/requirements.txt; do
+    mkdir -p "$work/examples/$(dirname "$file")"
+    cp "examples/$file" "$work/examples/$file"
+done
 rm -f "$work/next.yaml"
 sums="$(cd "$work" && find . -type f | sed 's|^\./||' | LC_ALL=C sort | while IFS= read -r file; do sum "$file"; done)"
 echo "$sums" >"$work/SHA256SUMS"

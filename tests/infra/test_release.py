@@ -11,6 +11,15 @@ from variants import TEMPLATE, template
 
 ROOT = TEMPLATE.parents[1]
 NAMES = ("ingest", "batch", "check", "source")
+# What using the examples leaves in their folders.
+LEFT = [
+    "examples/cdk/cdk.out/manifest.json",
+    "examples/cdk/lineage-proxy/target.yaml",
+    "examples/terraform/.terraform.lock.hcl",
+    "examples/terraform/.terraform/terraform.tfstate",
+    "examples/terraform/terraform.tfstate",
+    "examples/terraform/terraform.tfstate.backup",
+]
 
 
 class Machine:
@@ -122,8 +131,19 @@ def test_its_archives_are_uploaded_byte_for_byte(machine):
     assert {zip.name: zip.read_bytes() for zip in archives} == {copy.name: copy.read_bytes() for copy in copies.glob("*.zip")}
 
 
-def test_a_release_beside_the_sources_is_no_change_of_them():
-    ignored = subprocess.run(["git", "check-ignore", "-q", "lineage-proxy-0.1.0/VERSION"], cwd=ROOT)
+def test_all_of_the_examples_is_in_it_and_nothing_that_their_use_left_there(machine):
+    listed = subprocess.run(["git", "ls-files", "examples/cdk", "examples/terraform"], cwd=ROOT, capture_output=True, text=True, check=True)
+    for file in LEFT:
+        (machine.folder / "checkout" / file).parent.mkdir(parents=True, exist_ok=True)
+        (machine.folder / "checkout" / file).write_text("a secret\n")
+    release = machine.release("-a", "arm64")
+    released = {str(file.relative_to(release)) for file in release.glob("examples/**/*") if file.is_file()}
+    assert released == set(listed.stdout.splitlines())
+
+
+@pytest.mark.parametrize("file", ["lineage-proxy-0.1.0/VERSION", "lineage-proxy/lineage-proxy", *LEFT])
+def test_a_release_and_what_the_examples_leave_are_no_change_of_the_sources(file):
+    ignored = subprocess.run(["git", "check-ignore", "-q", file], cwd=ROOT)
     assert ignored.returncode == 0
 
 
