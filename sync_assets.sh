@@ -17,8 +17,8 @@
 #   -h          this help
 #
 # Code lies under the hash of its content, and the template names that hash: an update of the stack takes new code,
-# and what is there already is not uploaded again. What is built here is a release of one architecture (release.sh -f). Needs the AWS
-# CLI, to build what release.sh needs, and with rules zip or Python.
+# and what is there already is not uploaded again. What is built here is a release of one architecture (release.sh -f). Needs the
+# AWS CLI; to build, what release.sh needs; with rules, zip or Python.
 set -euo pipefail
 here="$PWD"
 cd "$(dirname "$0")"
@@ -28,6 +28,8 @@ fail() {
     echo "sync_assets.sh: $1" >&2
     exit "${2:-1}"
 }
+# A path as the caller means it.
+from_here() { case "$1" in /*) echo "$1" ;; *) echo "$here/$1" ;; esac; }
 
 bucket="" arch=arm64 prefix=lineage-proxy out="" rules="" release="" rules_only=false dry=false
 aws=(aws)
@@ -38,15 +40,16 @@ while getopts b:p:r:a:z:x:o:t:unh option; do
     r) aws+=(--region "$OPTARG") ;;
     a) arch="$OPTARG" ;;
     z)
-        [ -f "$OPTARG/SHA256SUMS" ] || { echo "sync_assets.sh: -z: there is no SHA256SUMS in $OPTARG: is it a folder of release.sh?" >&2; exit 2; }
-        release="$(cd "$OPTARG" && pwd)"
+        release="$(from_here "$OPTARG")"
+        { [ -n "$OPTARG" ] && [ -f "$release/SHA256SUMS" ]; } || { echo "sync_assets.sh: -z: there is no SHA256SUMS in $OPTARG: is it a folder of release.sh?" >&2; exit 2; }
+        release="$(cd "$release" && pwd)"
         ;;
     x) prefix="${OPTARG%/}" ;;
-    o) out="$OPTARG" ;;
+    o) [ -z "$OPTARG" ] || out="$(from_here "$OPTARG")" ;;
     t)
         # An unset variable must not mean: without rules.
         [ -n "$OPTARG" ] || { echo "sync_assets.sh: which folder? -t RULES" >&2; exit 2; }
-        rules="${OPTARG%/}"
+        rules="$(from_here "${OPTARG%/}")"
         ;;
     u) rules_only=true ;;
     n) dry=true ;;
@@ -65,7 +68,6 @@ shift $((OPTIND - 1))
 [ -n "$bucket" ] || fail "which bucket? -b BUCKET (-h for help)" 2
 case "$arch" in arm64 | x86-64) ;; *) fail "architecture: arm64 or x86-64, not $arch" 2 ;; esac
 if [ -n "$rules" ]; then
-    case "$rules" in /*) ;; *) rules="$here/$rules" ;; esac
     [ -f "$rules/transforms.yaml" ] || fail "-t: there is no transforms.yaml in $rules" 2
 elif $rules_only; then
     fail "-u uploads rules: which? -t FOLDER" 2

@@ -12,7 +12,7 @@ usage: infra/rollout.sh -s STACK -b BUCKET [-t TEMPLATE] [-m MINUTES] [PARAMETER
 
   -s  the stack, which exists
   -b  the bucket of the code, in the region of the stack
-  -t  the template; by default target/lambda/openlineage-proxy.yaml, as sync_assets.sh writes it
+  -t  the template; by default target/lambda/openlineage-proxy.yaml of this checkout, as sync_assets.sh writes it
   -m  for how many minutes after the update an alarm rolls it back; by default 10, at most 180
 TEXT
 }
@@ -22,7 +22,8 @@ fail() {
     exit "${status:-1}"
 }
 
-stack="" bucket="" template=target/lambda/openlineage-proxy.yaml minutes=10
+stack="" bucket="" minutes=10
+template="${CARGO_TARGET_DIR:-$(cd "$(dirname "$0")/.." && pwd)/target}/lambda/openlineage-proxy.yaml"
 while getopts s:b:t:m:h option; do
     case "$option" in
     s) stack="$OPTARG" ;;

@@ -41,9 +41,10 @@ class Machine:
         (self.tools / name).write_text(f"#!/bin/sh\n{does}\n")
         (self.tools / name).chmod(0o755)
 
-    def run(self, script, *flags):
+    def run(self, script, *flags, folder=None):
+        """Runs a script in a folder, by default that of the tests."""
         env = {"PATH": f"{self.tools}:/usr/bin:/bin", "CARGO_TARGET_DIR": str(self.folder / "target"), "AWS_REGION": "eu-west-1", "TMPDIR": str(self.folder)}
-        return subprocess.run([script, *map(str, flags)], env=env, capture_output=True, text=True)
+        return subprocess.run([script, *map(str, flags)], cwd=folder, env=env, capture_output=True, text=True)
 
     def release(self, *flags):
         done = self.run(self.folder / "checkout/release.sh", "-f", "-o", self.folder / "release", *flags)
@@ -145,6 +146,16 @@ def test_all_of_the_examples_is_in_it_and_nothing_that_their_use_left_there(mach
 def test_a_release_and_what_the_examples_leave_are_no_change_of_the_sources(file):
     ignored = subprocess.run(["git", "check-ignore", "-q", file], cwd=ROOT)
     assert ignored.returncode == 0
+
+
+def test_paths_are_those_of_the_folder_that_the_script_is_called_from(machine):
+    machine.release("-a", "arm64")
+    called_from = machine.folder / "elsewhere"
+    (called_from / "rules").mkdir(parents=True)
+    (called_from / "rules/transforms.yaml").write_text("version: 1\nrules: []\n")
+    machine.tool("cargo", "exit 9")
+    put(machine.run("../checkout/sync_assets.sh", "-b", "assets", "-n", "-z", "../release", "-t", "rules", "-o", "out", folder=called_from))
+    assert (called_from / "out/openlineage-proxy.yaml").exists()
 
 
 def test_rules_are_packed_with_its_batch_function(machine):

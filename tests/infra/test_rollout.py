@@ -1,6 +1,7 @@
 """`infra/rollout.sh` with an AWS CLI that is stood in for: which calls it makes, in which order. tests/real runs it on an emulator."""
 
 import pathlib
+import shutil
 import subprocess
 
 ROLLOUT = pathlib.Path(__file__).parents[2] / "infra/rollout.sh"
@@ -71,3 +72,16 @@ def test_other_vpc_endpoints_are_published(tmp_path):
     assert done.returncode == 0 and calls[-1] != publish
     done, calls = rollout(tmp_path, "UPDATE_ROLLBACK_COMPLETE", parameters=["VpcEndpointIds=vpce-1a"])
     assert done.returncode == 1 and calls[-1] != publish
+
+
+def test_the_template_is_that_of_the_checkout_wherever_it_is_called(tmp_path):
+    for folder in ("infra", "target/lambda", "elsewhere"):
+        (tmp_path / folder).mkdir(parents=True)
+    shutil.copy(ROLLOUT, tmp_path / "infra")
+    run = lambda: subprocess.run(["../infra/rollout.sh", "-s", "lineage", "-b", "assets"], cwd=tmp_path / "elsewhere", env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True)
+    template = tmp_path / "target/lambda/openlineage-proxy.yaml"
+    assert f"no template {template}: run sync_assets.sh" in run().stderr
+    template.write_text("Resources: {}\n")
+    (tmp_path / "aws").write_text("#!/bin/sh\necho None\n")
+    (tmp_path / "aws").chmod(0o755)
+    assert "the stack lineage has neither IngestErrors nor BatchErrors" in run().stderr
