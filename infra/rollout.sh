@@ -81,6 +81,18 @@ done
 joined="$(IFS=,; echo "${parameters[*]}")"
 trigger_list="$(IFS=,; echo "${triggers[*]}")"
 
+# The policy of a private API names its VPC endpoints, and takes effect with a deployment of the API. CloudFormation makes one for
+# another template alone, as no name in it can depend on a parameter. A stack that has these VPC endpoints already may have them from
+# an update that did not publish them.
+publish_vpc_endpoints() {
+    local api
+    [[ "$given" == *" VpcEndpointIds "* ]] || return 0
+    api="$(cloudformation describe-stack-resources --stack-name "$stack" --query "StackResources[?LogicalResourceId=='RestApi'].PhysicalResourceId")"
+    [[ -n "$api" && "$api" != None ]] || return 0
+    aws apigateway create-deployment --rest-api-id "$api" --stage-name lineage --output text >/dev/null ||
+        fail "$stack is updated, and its VPC endpoints are not published: run this again, or aws apigateway create-deployment --rest-api-id $api --stage-name lineage"
+}
+
 change="rollout-$(date -u +%Y%m%d%H%M%S)"
 cloudformation create-change-set --stack-name "$stack" --change-set-name "$change" --change-set-type UPDATE \
     --template-url "$url" --capabilities CAPABILITY_IAM --parameters "[$joined]" \
@@ -89,7 +101,10 @@ if ! cloudformation wait change-set-create-complete --stack-name "$stack" --chan
     reason="$(cloudformation describe-change-set --stack-name "$stack" --change-set-name "$change" --query StatusReason)"
     cloudformation delete-change-set --stack-name "$stack" --change-set-name "$change" >/dev/null
     case "$reason" in
-    *"didn't contain changes"* | *"No updates"*) echo "$stack is up to date" && exit ;;
+    *"didn't contain changes"* | *"No updates"*)
+        publish_vpc_endpoints
+        echo "$stack is up to date" && exit
+        ;;
     esac
     fail "no change set: $reason"
 fi
@@ -124,13 +139,5 @@ UPDATE_COMPLETE | UPDATE_ROLLBACK_COMPLETE) remove_triggers ;; # no other state 
 esac
 [[ "$result" == UPDATE_COMPLETE ]] ||
     fail "$stack is $result: see aws cloudformation describe-stack-events --stack-name $stack, and the logs of the functions"
-# The policy of a private API names its VPC endpoints, and takes effect with a deployment of the API. CloudFormation makes one for
-# another template alone, as no name in it can depend on a parameter.
-if [[ "$given" == *" VpcEndpointIds "* ]]; then
-    api="$(cloudformation describe-stack-resources --stack-name "$stack" --query "StackResources[?LogicalResourceId=='RestApi'].PhysicalResourceId")"
-    if [[ -n "$api" && "$api" != None ]]; then
-        aws apigateway create-deployment --rest-api-id "$api" --stage-name lineage --output text >/dev/null ||
-            fail "$stack was updated, and its VPC endpoints are not published: aws apigateway create-deployment --rest-api-id $api --stage-name lineage"
-    fi
-fi
+publish_vpc_endpoints
 echo "updated $stack"

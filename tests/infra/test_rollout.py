@@ -8,6 +8,9 @@ ROLLOUT = pathlib.Path(__file__).parents[2] / "infra/rollout.sh"
 AWS = """#!/bin/bash
 echo "$*" >>"$CALLS"
 case "$*" in
+*"wait change-set"*) [ -z "$UNCHANGED" ] ;;
+*StatusReason*) echo "The submitted information didn't contain changes." ;;
+*create-deployment*) [ -z "$UNPUBLISHED" ] ;;
 *update-stack*) echo "$UPDATE"; exit "${#UPDATE}" ;;
 *describe-stack-resources*IngestErrors*) echo lineage-IngestErrors-1 ;;
 *describe-stack-resources*RestApi*) echo a1b2c3 ;;
@@ -16,13 +19,12 @@ case "$*" in
 *get-template-summary*) printf 'Order\\tTarget\\tVpcEndpointIds\\n' ;;
 *ParameterKey*) printf 'Order\\tTarget\\n' ;;
 *StackStatus*) head -1 "$STATES"; sed -i '1{$!d}' "$STATES" ;;
-*wait*) exit 0 ;;
 esac
 """
 CLEAR = "cloudformation update-stack --stack-name lineage --use-previous-template --capabilities CAPABILITY_IAM --parameters ParameterKey=Order,UsePreviousValue=true ParameterKey=Target,UsePreviousValue=true --rollback-configuration RollbackTriggers=[],MonitoringTimeInMinutes=0 --output text"
 
 
-def rollout(folder, *states, update="", parameters=()):
+def rollout(folder, *states, update="", parameters=(), unchanged=False, unpublished=False):
     """Runs it on a stack that has these states, one at each look. Gives what it did and its calls."""
     for name, does in (("aws", AWS), ("sleep", "#!/bin/sh\n")):
         (folder / name).write_text(does)
@@ -30,6 +32,7 @@ def rollout(folder, *states, update="", parameters=()):
     (folder / "states").write_text("".join(f"{state}\n" for state in states))
     (folder / "template.yaml").write_text("Resources: {}\n")
     env = {"PATH": f"{folder}:/usr/bin:/bin", "CALLS": str(folder / "calls"), "STATES": str(folder / "states"), "AWS_REGION": "eu-west-1", "UPDATE": update}
+    env |= {"UNCHANGED": "yes" if unchanged else "", "UNPUBLISHED": "yes" if unpublished else ""}
     done = subprocess.run([ROLLOUT, "-s", "lineage", "-b", "assets", "-t", folder / "template.yaml", "-m", "180", *parameters], env=env, capture_output=True, text=True)
     return done, (folder / "calls").read_text().splitlines()
 
@@ -63,15 +66,31 @@ def test_triggers_that_stay_are_reported(tmp_path):
     assert "the rollback triggers stay on lineage" in done.stderr and update in done.stderr
 
 
+PUBLISH = "apigateway create-deployment --rest-api-id a1b2c3 --stage-name lineage --output text"
+
+
 def test_other_vpc_endpoints_are_published(tmp_path):
-    publish = "apigateway create-deployment --rest-api-id a1b2c3 --stage-name lineage --output text"
     done, calls = rollout(tmp_path, "UPDATE_COMPLETE", parameters=["VpcEndpointIds=vpce-1a,vpce-2b"])
     assert (done.returncode, done.stderr) == (0, "") and "updated lineage" in done.stdout
-    assert calls[-1] == publish
+    assert calls[-1] == PUBLISH
     done, calls = rollout(tmp_path, "UPDATE_COMPLETE", parameters=["Order=none"])
-    assert done.returncode == 0 and calls[-1] != publish
+    assert done.returncode == 0 and calls[-1] != PUBLISH
     done, calls = rollout(tmp_path, "UPDATE_ROLLBACK_COMPLETE", parameters=["VpcEndpointIds=vpce-1a"])
-    assert done.returncode == 1 and calls[-1] != publish
+    assert done.returncode == 1 and calls[-1] != PUBLISH
+
+
+def test_vpc_endpoints_that_the_stack_has_already_are_published_by_another_rollout(tmp_path):
+    """They may be of `aws cloudformation deploy`, or of a rollout that could not publish them."""
+    parameters = ["VpcEndpointIds=vpce-1a,vpce-2b"]
+    done, _ = rollout(tmp_path, "UPDATE_COMPLETE", parameters=parameters, unpublished=True)
+    assert done.returncode == 1 and "its VPC endpoints are not published" in done.stderr
+    done, calls = rollout(tmp_path, parameters=parameters, unchanged=True)
+    assert (done.returncode, done.stderr) == (0, "") and "lineage is up to date" in done.stdout
+    assert calls[-1] == PUBLISH
+    done, _ = rollout(tmp_path, parameters=parameters, unchanged=True, unpublished=True)
+    assert done.returncode == 1 and "its VPC endpoints are not published" in done.stderr
+    done, calls = rollout(tmp_path, parameters=["Order=none"], unchanged=True)
+    assert done.returncode == 0 and calls[-1] != PUBLISH
 
 
 def test_the_template_is_that_of_the_checkout_wherever_it_is_called(tmp_path):
