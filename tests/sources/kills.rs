@@ -41,6 +41,7 @@ fn warehouse() -> Settings {
         let view = name.split('.').next().unwrap();
         (view.to_owned(), serde_json::from_str(&page).unwrap())
     }))
+    .unwrap()
 }
 
 /// Crawlers with tables of every kind, two on a page.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -26,7 +27,8 @@ impl Crawlers {
     /// What answers of the service tell, one JSON object a line: `Crawler`, `Crawls`, `TableList` and `Connection`.
     ///
     /// # Errors
-    /// If a line is no JSON.
+    /// If a line is not JSON, or something in it does not say what it is kept under: `Name` of a crawler and of a connection,
+    /// `LogStream` of a crawl, `DatabaseName` of a table.
     pub fn of_answers(lines: &str) -> serde_json::Result<Crawlers> {
         let mut found = Crawlers::default();
         for line in lines.lines() {
@@ -35,19 +37,22 @@ impl Crawlers {
                 let items = answer.get(name).and_then(Value::as_array);
                 items.cloned().unwrap_or_default()
             };
-            let text = |item: &Value, name: &str| named(item, name).to_owned();
+            let text = |item: &Value, name: &'static str| {
+                let text = item.get(name).and_then(Value::as_str).map(str::to_owned);
+                text.ok_or_else(|| serde_json::Error::missing_field(name))
+            };
             if let Some(crawler) = answer.get("Crawler") {
-                (found.crawlers).insert(text(crawler, "Name"), crawler.clone());
+                (found.crawlers).insert(text(crawler, "Name")?, crawler.clone());
             }
             if let Some(connection) = answer.get("Connection") {
-                (found.connections).insert(text(connection, "Name"), connection.clone());
+                (found.connections).insert(text(connection, "Name")?, connection.clone());
             }
             for crawl in items("Crawls") {
-                let crawls = found.crawls.entry(text(&crawl, "LogStream"));
+                let crawls = found.crawls.entry(text(&crawl, "LogStream")?);
                 crawls.or_default().push(crawl);
             }
             for table in items("TableList") {
-                let tables = found.tables.entry(text(&table, "DatabaseName"));
+                let tables = found.tables.entry(text(&table, "DatabaseName")?);
                 tables.or_default().push(table);
             }
         }
@@ -155,4 +160,22 @@ fn not_found(what: &str, name: &str) -> Refusal {
         "EntityNotFoundException",
         format!("{what} {name} not found."),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_without_the_name_of_what_it_tells_is_an_error() {
+        for (line, missing) in [
+            (r#"{"Crawler":{}}"#, "Name"),
+            (r#"{"Connection":{"Name":1}}"#, "Name"),
+            (r#"{"Crawls":[{"CrawlId":"a"}]}"#, "LogStream"),
+            (r#"{"TableList":[{"Name":"clicks"}]}"#, "DatabaseName"),
+        ] {
+            let error = Crawlers::of_answers(line).unwrap_err();
+            assert_eq!(error.to_string(), format!("missing field `{missing}`"));
+        }
+    }
 }

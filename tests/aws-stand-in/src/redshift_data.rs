@@ -3,6 +3,7 @@
 //! product asks for: a time range, lists of ids and names, and a limit.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -14,32 +15,45 @@ use crate::{Account, Settings, Workgroup};
 
 impl Settings {
     /// Returns settings with the workgroup `corp-wg`, which answers statements from saved pages of results, by view, seven rows a page.
-    #[must_use]
-    pub fn with_history(pages: impl IntoIterator<Item = (String, Value)>) -> Settings {
-        let mut views: BTreeMap<String, Value> = BTreeMap::new();
+    ///
+    /// # Errors
+    /// If a page is not a result: an object with `ColumnMetadata` and `Records`.
+    pub fn with_history(
+        pages: impl IntoIterator<Item = (String, Value)>,
+    ) -> serde_json::Result<Settings> {
+        let mut views: BTreeMap<String, SavedPage> = BTreeMap::new();
         for (view, page) in pages {
-            let known = views.get_mut(&view);
-            match known.and_then(|known| known.get_mut("Records")?.as_array_mut()) {
-                Some(known) => {
-                    let rows = page.get("Records").and_then(Value::as_array);
-                    known.extend(rows.into_iter().flatten().cloned());
-                }
-                None => drop(views.insert(view, page)),
+            let page: SavedPage = serde_json::from_value(page)?;
+            match views.entry(view) {
+                Entry::Vacant(first) => drop(first.insert(page)),
+                Entry::Occupied(known) => known.into_mut().records.extend(page.records),
             }
+        }
+        let mut redshift_views = BTreeMap::new();
+        for (view, page) in views {
+            redshift_views.insert(view, serde_json::to_value(page)?);
         }
         let workgroup = Workgroup {
             account: "111122223333".to_owned(),
             region: "eu-west-1".to_owned(),
             port: 5439,
         };
-        Settings {
+        Ok(Settings {
             workgroups: [("corp-wg".to_owned(), workgroup)].into(),
-            redshift_views: views,
+            redshift_views,
             redshift_page: 7,
             redshift_waits: 0,
             ..Settings::default()
-        }
+        })
     }
+}
+
+/// What a saved page tells of its view.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct SavedPage {
+    column_metadata: Vec<Value>,
+    records: Vec<Value>,
 }
 
 /// A failure of statements.
@@ -349,4 +363,31 @@ fn list_of(text: &str, before: &str) -> Option<Vec<String>> {
             .map(|item| item.trim_matches('\'').to_owned())
             .collect(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pages_of_a_view_are_one_result() {
+        let page = |row: u8| {
+            let page = json!({"ColumnMetadata": [{"name": "id"}], "Records": [[{"longValue": row}]], "NextToken": "2"});
+            ("view".to_owned(), page)
+        };
+        let settings = Settings::with_history([page(1), page(2)]).unwrap();
+        let whole = json!({"ColumnMetadata": [{"name": "id"}], "Records": [[{"longValue": 1}], [{"longValue": 2}]]});
+        assert_eq!(settings.redshift_views, [("view".to_owned(), whole)].into());
+    }
+
+    #[test]
+    fn a_page_without_records_is_an_error_first_and_later() {
+        let whole = json!({"ColumnMetadata": [], "Records": []});
+        let without = json!({"ColumnMetadata": []});
+        for pages in [vec![without.clone()], vec![whole, without]] {
+            let pages = pages.into_iter().map(|page| ("view".to_owned(), page));
+            let error = Settings::with_history(pages).unwrap_err();
+            assert_eq!(error.to_string(), "missing field `Records`");
+        }
+    }
 }

@@ -75,7 +75,7 @@ fn at(minutes: i64) -> OffsetDateTime {
 
 async fn service(change: impl FnOnce(&mut Settings)) -> StandIn {
     let page = |(view, json): (&str, &str)| (view.to_owned(), serde_json::from_str(json).unwrap());
-    let mut settings = Settings::with_history(SAVED.map(page));
+    let mut settings = Settings::with_history(SAVED.map(page)).unwrap();
     change(&mut settings);
     let address = ([127, 0, 0, 1], 0).into();
     StandIn::start(address, settings).await.unwrap()
