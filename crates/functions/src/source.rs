@@ -261,8 +261,8 @@ impl SourceFunction {
 /// that was sent and not remembered would be sent again.
 async fn take(sender: &Sender, found: Extraction, until: Instant) -> SendReport {
     report(sender.name(), &found.findings);
-    let mut sent = sender.send_before(found.events, until).await;
-    sender.keep(found.unread, &mut sent).await;
+    let sent = sender.send_before(found.events, found.unread, until);
+    let sent = sent.await;
     sent.tally.count(sender.name());
     sent
 }

@@ -178,8 +178,7 @@ impl SourceTask {
             unread,
         } = extraction;
         report(&self.name, &findings);
-        let mut sent = self.sender.send_until(events, stop).await;
-        self.sender.keep(unread, &mut sent).await;
+        let sent = self.sender.send_until(events, unread, stop).await;
         sent.tally.count(&self.name);
         keeps_up(sent.tally)?; // otherwise the position stays before them
         *position = Some(match checkpoint {
@@ -272,37 +271,4 @@ fn reason(failure: &FetchError) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_position_moves_only_over_events_that_are_kept_or_rejected() {
-        let done = Tally {
-            accepted: 1,
-            known: 1,
-            rejected: 1,
-            set_aside: 1,
-            ..Tally::default()
-        };
-        assert!(keeps_up(done).is_ok());
-        let unsent = Tally { unsent: 1, ..done };
-        assert!(matches!(keeps_up(unsent), Err(Interruption::Stopped)));
-        // A function makes an error of this even where the time ended, too.
-        let unkept = Tally {
-            unkept: 1,
-            ..unsent
-        };
-        assert!(matches!(keeps_up(unkept), Err(Interruption::Failed(_))));
-    }
-
-    #[test]
-    fn a_damaged_position_is_an_error_and_no_restart() {
-        assert_eq!(parse_position(None), Ok(None));
-        let position = parse_position(Some(r#"{"at":1}"#));
-        assert_eq!(position, Ok(Some(serde_json::json!({"at": 1}))));
-        for damaged in ["", "{", "\u{0}"] {
-            let error = parse_position(Some(damaged)).unwrap_err();
-            assert!(matches!(&error, FetchError::Refused(why) if why.contains("sources.db")));
-        }
-    }
-}
+mod tests;

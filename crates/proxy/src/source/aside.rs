@@ -25,7 +25,7 @@ pub(super) enum Aside {
 pub(super) struct Item<'i> {
     pub(super) id: Uuid,
     pub(super) content: Content,
-    /// Where it was found, or what else helps to find it.
+    /// Where it was found, or what else helps to find it; empty if nothing is known.
     pub(super) place: &'i str,
     pub(super) bytes: &'i [u8],
 }
@@ -54,6 +54,14 @@ impl Aside {
         })
     }
 
+    /// Whether this can ever take it.
+    pub(super) fn can_put(&self, item: Item<'_>) -> bool {
+        match self {
+            Aside::Folder(_) => true,
+            Aside::DeadLetters(_) => SetAsideQueue::can_take(item.bytes),
+        }
+    }
+
     /// Sets something aside, durably when this returns. Returns where it is.
     pub(super) async fn put(&self, source: &str, item: Item<'_>) -> Result<String, SetAsideError> {
         match self {
@@ -62,13 +70,8 @@ impl Aside {
                 Err(error) => Err(queue::QueueError(error.to_string()).into()),
             },
             Aside::DeadLetters(queue) => {
-                let what = item.content.name();
-                let reason = format!(
-                    "an {what} that cannot be read because of a bug: {}",
-                    item.place
-                );
                 let id = item.id.to_string();
-                queue.send(&id, &reason, item.bytes).await?;
+                queue.send(&id, &item.reason(), item.bytes).await?;
                 Ok("the dead letters of the source".to_owned())
             }
         }
@@ -76,6 +79,17 @@ impl Aside {
 }
 
 impl Item<'_> {
+    fn reason(&self) -> String {
+        let reason = format!(
+            "an {} that cannot be read because of a bug",
+            self.content.name()
+        );
+        match self.place {
+            "" => reason,
+            place => format!("{reason}: {place}"),
+        }
+    }
+
     fn file_name(&self, source: &str) -> String {
         let extension = match self.content {
             Content::Event => "json",
@@ -145,6 +159,19 @@ mod tests {
         assert!(deep.put("crawls-id.json", b"{}").is_ok());
         let in_a_file = folder(&first);
         assert!(in_a_file.put("crawls-id.json", b"{}").is_err());
+    }
+
+    #[test]
+    fn a_dead_letter_names_the_place_if_one_is_known() {
+        let item = |place| Item {
+            id: Uuid::nil(),
+            content: Content::Input,
+            place,
+            bytes: b"",
+        };
+        let reason = "an input that cannot be read because of a bug";
+        assert_eq!(item("").reason(), reason);
+        assert_eq!(item("line 7").reason(), format!("{reason}: line 7"));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use queue::SetAsideQueue;
-use sources::FoundEvent;
+use sources::{FoundEvent, UnreadInput};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -130,26 +130,36 @@ impl Sender {
     /// Sends events in their order. Returns when there is a final answer for each, however long the queue is not available,
     /// unless the attempts are limited.
     pub async fn send(&self, events: Vec<FoundEvent>) -> Tally {
-        let sent = self.send_until(events, &CancellationToken::new()).await;
+        let stop = CancellationToken::new();
+        let sent = self.send_until(events, Vec::new(), &stop).await;
         sent.tally
     }
 
     /// Sends events in their order, and begins no group after `deadline`. A group that was begun has its answer when this
-    /// returns; the rest is unsent.
-    pub async fn send_before(&self, events: Vec<FoundEvent>, deadline: Instant) -> SendReport {
+    /// returns; the rest is unsent. Sets `inputs` aside, whose reading panicked.
+    pub async fn send_before(
+        &self,
+        events: Vec<FoundEvent>,
+        inputs: Vec<UnreadInput>,
+        deadline: Instant,
+    ) -> SendReport {
         if Instant::now() >= deadline {
             let mut sent = SendReport::default();
             sent.leave(events.into_iter().map(|event| event.identity.uuid()));
+            self.keep_all(Vec::new(), inputs, &CancellationToken::new(), &mut sent)
+                .await;
             return sent;
         }
         let (stop, _timer) = stop_at(deadline);
-        self.send_until(events, &stop).await
+        self.send_until(events, inputs, &stop).await
     }
 
-    /// Sends events in their order. At a stop the group under way gets its answer, and the rest remains unsent.
+    /// Sends events in their order. At a stop the group under way gets its answer, and the rest remains unsent. Sets `inputs`
+    /// aside, whose reading panicked, with the events whose validation does.
     pub(super) async fn send_until(
         &self,
         events: Vec<FoundEvent>,
+        inputs: Vec<UnreadInput>,
         stop: &CancellationToken,
     ) -> SendReport {
         let mut sent = SendReport::default();
@@ -175,7 +185,7 @@ impl Sender {
                 sent.leave(rest.by_ref().map(|event| event.identity.uuid()));
             }
         }
-        self.keep_events(bugs, stop, &mut sent).await;
+        self.keep_all(bugs, inputs, stop, &mut sent).await;
         sent
     }
 

@@ -38,6 +38,11 @@ impl Sqs {
 }
 
 impl SetAsideQueue {
+    /// Whether bytes can be the body of a message.
+    pub fn can_take(body: &[u8]) -> bool {
+        message_body(body).is_ok()
+    }
+
     /// Sends a text as the body of a message, with its id and the reason as attributes.
     ///
     /// # Errors
@@ -80,11 +85,12 @@ mod tests {
     fn a_text_that_fits_a_message_is_its_body_and_nothing_else_is() {
         assert_eq!(message_body("ä\n{}".as_bytes()).unwrap(), "ä\n{}");
         let longest = vec![b' '; MAX_BYTES - 2 * ATTRIBUTES];
-        assert!(message_body(&longest).is_ok());
+        assert!(SetAsideQueue::can_take(&longest));
         let too_long = [longest.as_slice(), b" "].concat();
         for bytes in [b"".as_slice(), b"\xff", b"a\0", &too_long] {
             let error = message_body(bytes).unwrap_err();
             assert!(matches!(error, SetAsideError::Impossible));
+            assert!(!SetAsideQueue::can_take(bytes));
         }
     }
 }

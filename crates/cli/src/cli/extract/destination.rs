@@ -14,7 +14,7 @@ use indicatif::ProgressBar;
 use openlineage::{Event, Level, OrderingKey};
 use proxy::config::{Config, Errors, Layers, Role};
 use proxy::queue::{QueueConfig, QueueError};
-use proxy::source::{SendReport, Sender};
+use proxy::source::Sender;
 use reqwest::Url;
 use sources::{FoundEvent, Identity, UnreadInput};
 
@@ -185,9 +185,7 @@ impl Destination {
         let Way::Queue(sender) = &self.way else {
             return Ok(false);
         };
-        let mut sent = SendReport::default();
-        sender.keep(inputs, &mut sent).await;
-        match sent.tally.unkept {
+        match sender.keep(inputs).await.tally.unkept {
             0 => Ok(true),
             _ => Err(QueueError("an input cannot be set aside".to_owned()).into()),
         }

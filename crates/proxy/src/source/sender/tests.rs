@@ -3,6 +3,7 @@
 use openlineage::Level;
 use sources::Identity;
 
+use super::super::tests::{StandIn, dead_letters};
 use super::*;
 use crate::intake::CpuPool;
 use crate::queue::{Embedded, Memory, MemoryLimits, Queue};
@@ -78,7 +79,7 @@ async fn a_stop_lets_the_group_under_way_have_its_answer_and_sends_no_other() {
     // Before the first group: while it is under way, a fast queue may have answered all of them.
     stop.cancel();
     let events = (0..GROUP + 3).map(valid).collect();
-    let sent = sender.send_until(events, &stop).await.tally;
+    let sent = sender.send_until(events, Vec::new(), &stop).await.tally;
     assert_eq!((sent.accepted, sent.unsent), (GROUP as u64, 3));
     assert_eq!(queue.depth().await.unwrap().events, GROUP as u64);
 }
@@ -122,13 +123,11 @@ async fn an_input_that_panics_is_set_aside_or_left_to_its_source() {
     let (_queue, sender) = log(folder.path()).await;
     let input = sources::UnreadInput::new("the queue, message 7", b"body");
     let id = input.identity;
-    let mut nowhere = SendReport::default();
-    sender.keep(vec![input.clone()], &mut nowhere).await;
+    let nowhere = sender.keep(vec![input.clone()]).await;
     assert_eq!((nowhere.tally.set_aside, nowhere.tally.unkept), (0, 1));
     assert_eq!(nowhere.left, HashSet::from([id.uuid()]));
     let sender = sender.with_data_folder(folder.path());
-    let mut sent = SendReport::default();
-    sender.keep(vec![input], &mut sent).await;
+    let sent = sender.keep(vec![input]).await;
     assert_eq!((sent.tally.set_aside, sent.tally.unkept), (1, 0));
     let file = folder.path().join(format!("set-aside/etl-{id}.input"));
     assert_eq!(std::fs::read_to_string(file).unwrap(), "body");
@@ -148,7 +147,9 @@ async fn an_event_that_panics_is_not_passed_over_where_it_cannot_be_set_aside() 
     assert_eq!((sent.accepted, sent.set_aside, sent.unsent), (1, 0, 1));
     // A function has no disk: its caller is told which event it is.
     let later = Instant::now() + Duration::from_secs(60);
-    let sent = sender.send_before(vec![valid(7), valid(8)], later).await;
+    let sent = sender
+        .send_before(vec![valid(7), valid(8)], Vec::new(), later)
+        .await;
     let SendReport { tally, left } = sent;
     assert_eq!((tally.known, tally.set_aside, tally.unkept), (1, 0, 1));
     assert_eq!(left, HashSet::from([valid(7).identity.uuid()]));
@@ -171,31 +172,59 @@ async fn nothing_is_set_aside_while_others_are_left_because_all_of_it_is_found_a
         memory: MemoryBudget::new(GROUP_BYTES),
         ..sender.clone()
     };
-    let mut sent = small.send_until(events.to_vec(), &stop).await;
-    small.keep(vec![input.clone()], &mut sent).await;
+    let inputs = vec![input.clone()];
+    let sent = small.send_until(events.to_vec(), inputs, &stop).await;
     let set_aside = folder.path().join("set-aside");
     assert_eq!((sent.tally.set_aside, sent.tally.unsent), (0, 3));
     assert!(!set_aside.exists());
     let ids = events.iter().map(|event| event.identity.uuid());
     let ids: HashSet<Uuid> = ids.chain([input.identity.uuid()]).collect();
     assert_eq!(sent.left, ids);
-    let mut sent = sender.send_until(events.to_vec(), &stop).await;
-    sender.keep(vec![input], &mut sent).await;
+    let inputs = vec![input];
+    let sent = sender.send_until(events.to_vec(), inputs, &stop).await;
     assert_eq!((sent.tally.set_aside, sent.tally.accepted), (2, 1));
     assert_eq!(sent.left, HashSet::new());
     assert_eq!(std::fs::read_dir(set_aside).unwrap().count(), 2);
 }
 
 #[tokio::test]
+async fn nothing_becomes_a_dead_letter_beside_what_never_can_because_all_of_it_is_found_again() {
+    let (stand_in, aws, url) = StandIn::start(&[]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (_queue, sender) = with_bug(folder.path()).await;
+    let sender = sender.with_dead_letters(dead_letters(&aws, &url).await);
+    let good = sources::UnreadInput::new("a statement", b"select");
+    let impossible = sources::UnreadInput::new("a line", b"a\0");
+    let stop = CancellationToken::new();
+    for accepted in [(1, 0), (0, 1)] {
+        let inputs = vec![good.clone(), impossible.clone()];
+        let events = vec![valid(7), valid(8)];
+        let sent = sender.send_until(events, inputs, &stop).await;
+        assert_eq!((sent.tally.accepted, sent.tally.known), accepted);
+        assert_eq!((sent.tally.set_aside, sent.tally.unkept), (0, 3));
+        let left = [valid(7).identity, good.identity, impossible.identity];
+        assert_eq!(sent.left, left.map(Identity::uuid).into());
+        let sent = sender.keep(vec![good.clone(), impossible.clone()]).await;
+        assert_eq!((sent.tally.set_aside, sent.tally.unkept), (0, 2));
+    }
+    assert_eq!(stand_in.sent(), Vec::<String>::new());
+    let sent = sender.send_until(vec![valid(7)], vec![good], &stop).await;
+    assert_eq!((sent.tally.set_aside, sent.left.len()), (2, 0));
+    assert_eq!(stand_in.sent(), [valid(7).text, "select".to_owned()]);
+}
+
+#[tokio::test]
 async fn nothing_is_begun_after_the_deadline_and_what_was_begun_ends() {
     let folder = tempfile::tempdir().unwrap();
     let (queue, sender) = log(folder.path()).await;
-    let sent = sender.send_before(vec![valid(0)], Instant::now()).await;
+    let sent = sender
+        .send_before(vec![valid(0)], Vec::new(), Instant::now())
+        .await;
     assert_eq!((sent.tally.accepted, sent.tally.unsent), (0, 1));
     assert_eq!(sent.left, HashSet::from([valid(0).identity.uuid()]));
     assert_eq!(queue.depth().await.unwrap().events, 0);
     let later = Instant::now() + Duration::from_secs(60);
-    let sent = sender.send_before(vec![valid(0)], later).await;
+    let sent = sender.send_before(vec![valid(0)], Vec::new(), later).await;
     assert_eq!((sent.tally.accepted, sent.tally.unsent), (1, 0));
     assert!(sent.left.is_empty());
 }
@@ -204,7 +233,7 @@ async fn nothing_is_begun_after_the_deadline_and_what_was_begun_ends() {
 async fn a_stop_ends_the_wait_for_a_queue() {
     let stop = CancellationToken::new();
     let sender = unavailable();
-    let send = sender.send_until(vec![valid(0)], &stop);
+    let send = sender.send_until(vec![valid(0)], Vec::new(), &stop);
     let (sent, ()) = tokio::join!(send, async { stop.cancel() });
     assert_eq!((sent.tally.accepted, sent.tally.unsent), (0, 1));
 }
