@@ -33,7 +33,10 @@ pub fn guarded<T>(input: &[u8], read: impl FnOnce() -> T) -> Option<T> {
         #[cfg(test)]
         tests::panic_on(input);
         let _ = input;
-        read()
+        let value = read();
+        #[cfg(test)]
+        tests::panic_behind(input);
+        value
     };
     catch_unwind(AssertUnwindSafe(read)).ok()
 }
@@ -79,13 +82,24 @@ pub(crate) mod tests {
     /// What makes every reader panic, wherever it is in an input.
     pub(crate) const BUG: &str = "an input with a bug";
 
+    /// What makes every reader panic once it has read everything else of an input.
+    pub(crate) const LATE_BUG: &str = "an input with a late bug";
+
+    fn has(input: &[u8], bug: &str) -> bool {
+        let mut windows = input.windows(bug.len());
+        windows.any(|window| window == bug.as_bytes())
+    }
+
     pub(super) fn has_bug(input: &[u8]) -> bool {
-        let mut windows = input.windows(BUG.len());
-        windows.any(|window| window == BUG.as_bytes())
+        has(input, BUG) || has(input, LATE_BUG)
     }
 
     pub(super) fn panic_on(input: &[u8]) {
-        assert!(!has_bug(input), "a bug");
+        assert!(!has(input, BUG), "a bug");
+    }
+
+    pub(super) fn panic_behind(input: &[u8]) {
+        assert!(!has(input, LATE_BUG), "a bug");
     }
 
     #[test]

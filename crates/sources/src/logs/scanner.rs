@@ -377,12 +377,14 @@ impl Scanner {
         })
     }
 
-    /// Keeps a text apart that cannot be read because of a bug, once.
+    /// Keeps a text apart that cannot be read because of a bug, once. What was found at its place before the bug is no reason
+    /// not to: behind it may be more.
     fn fail(&mut self, place: &Place, text: &str) {
         let position = place.position();
-        if !self.seen.has_position(position) {
+        let failed = Identity::of(&["text with a bug", &position.to_string(), text]);
+        if !self.seen.has_text(failed) {
             let time = place.timestamp.unwrap_or_default();
-            self.seen.remember(time, position, None);
+            self.seen.remember(time, position, Some(failed));
             let input = UnreadInput::new(&place.to_string(), text.as_bytes());
             self.found.fail(input);
         }

@@ -16,7 +16,7 @@ pub struct Seen {
     counts: HashMap<u64, u32>,
 }
 
-/// `text` is zero for what is no event: a finding.
+/// `text` is zero for what is no text: a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Entry {
     timestamp: i64,

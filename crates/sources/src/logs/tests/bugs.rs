@@ -1,7 +1,7 @@
 //! Lines whose reading panics.
 
 use super::*;
-use crate::unread::tests::BUG;
+use crate::unread::tests::{BUG, LATE_BUG};
 
 const EVENT: &str = r#"{"eventTime":"t","producer":"p","schemaURL":"s","job":{"name":"j"}}"#;
 
@@ -36,6 +36,25 @@ fn it_is_kept_apart_once_however_often_it_is_read() {
     for count in [1, 0] {
         scanner.read(&event(&bad));
         assert_eq!(scanner.take().unread.len(), count);
+    }
+}
+
+#[test]
+fn a_line_that_panics_behind_an_event_is_kept_apart_once_with_the_event_found() {
+    let broken = EVENT.replace(":\"t\"", "");
+    for (begin, events) in [(EVENT, 1), (broken.as_str(), 0)] {
+        let mut scanner = Scanner::new(Lines::All, Seen::new(1_000));
+        let bad = format!("{begin} {LATE_BUG}");
+        scanner.read(&event(&line("s", 1, &bad)));
+        let found = scanner.take();
+        assert_eq!(
+            (found.events.len(), unread(&found)),
+            (events, vec![bad.clone()])
+        );
+        let seen = Seen::from_json(&scanner.seen().to_json(), 1_000).unwrap();
+        let mut scanner = Scanner::new(Lines::All, seen);
+        scanner.read(&event(&line("s", 1, &bad)));
+        assert_eq!(scanner.take(), Extraction::default());
     }
 }
 
