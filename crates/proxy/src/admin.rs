@@ -7,12 +7,16 @@ mod events;
 mod hosts;
 mod read_back;
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use targets::escaped;
+use tokio::sync::Semaphore;
+use tokio::task::JoinError;
 
 use crate::config::KeyRole;
 use crate::history::CurrentHistory;
@@ -88,6 +92,21 @@ pub(crate) fn health(queue: Queue, prefix: &str) -> Router {
         .route(&healthz, get(async || "ok\n"))
         .route(&readyz, get(ready))
         .with_state(queue)
+}
+
+/// Does `work` in one of few turns. It goes on, and has its turn, until it ends, even if the client disconnects meanwhile: what
+/// runs on a thread is not interrupted.
+async fn in_turn<R: Send + 'static>(
+    turns: &Arc<Semaphore>,
+    work: impl Future<Output = R> + Send + 'static,
+) -> Result<R, JoinError> {
+    let turn = turns.clone().acquire_owned().await;
+    let work = async {
+        let result = work.await;
+        drop(turn);
+        result
+    };
+    tokio::spawn(work).await
 }
 
 async fn ready(State(queue): State<Queue>) -> Response {

@@ -49,16 +49,16 @@ impl Searcher {
 
     async fn find(&self, request: Request) -> Result<Found, Rejection> {
         let Some(history) = self.history.opened().await else {
-            let why = "the history is not open: see the log of the proxy";
-            return Err(Rejection::Unavailable(why.to_owned()));
+            return Err(Rejection::NoHistory);
         };
-        let _turn = self.turns.acquire().await;
         let Request {
             search,
             page,
             limit,
         } = request;
-        let found = history.find(search, page, limit, now()).await;
+        let find = async move { history.find(search, page, limit, now()).await };
+        let found = super::in_turn(&self.turns, find).await;
+        let found = found.map_err(|error| Rejection::Unavailable(error.to_string()))?;
         found.map_err(|error| match error {
             FindError::TooLong => Rejection::InvalidQuery(format!("q: {error}")),
             FindError::Failed(error) => Rejection::Unavailable(error.to_string()),
@@ -106,7 +106,32 @@ pub(super) async fn events(State(searcher): State<Option<Searcher>>, uri: Uri) -
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    #[tokio::test]
+    async fn the_response_says_that_the_history_is_not_open() {
+        let searcher = Searcher::new(CurrentHistory::default());
+        let response = events(State(Some(searcher)), Uri::from_static("/")).await;
+        assert_eq!(response.status(), 503);
+        let body = axum::body::to_bytes(response.into_body(), 1_000).await;
+        let body: serde_json::Value = serde_json::from_slice(&body.unwrap()).unwrap();
+        assert_eq!(body["detail"], "the history is not open: see the log");
+    }
+
+    #[tokio::test]
+    async fn a_search_keeps_its_turn_when_its_client_has_gone() {
+        let turns = Arc::new(Semaphore::new(1));
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let work = tokio::task::spawn_blocking(move || ended.recv());
+        let request = crate::admin::in_turn(&turns, work);
+        let gone = tokio::time::timeout(Duration::from_millis(50), request).await;
+        assert!(gone.is_err());
+        assert_eq!(turns.available_permits(), 0);
+        end.send(()).unwrap();
+        drop(turns.acquire().await.unwrap());
+    }
 
     #[test]
     fn a_request_has_a_search_and_a_page() {

@@ -20,10 +20,11 @@ use futures_util::stream;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinError;
 use tokio::time::Instant;
 
 use crate::http::Rejection;
-use crate::queue::{Form, Log, SearchHit};
+use crate::queue::{Form, Log, QueueError, SearchHit};
 
 use query::Page;
 
@@ -143,12 +144,13 @@ impl ReadBack {
     }
 
     /// Searches until the page is full, and on for the total unless the log knows it, as long as there is time.
-    async fn search(&self, page: Page) -> Result<Results, crate::queue::QueueError> {
+    async fn search(&self, page: Page) -> Result<Results, QueueError> {
         let until = Instant::now() + BUDGET;
         let known = match page.selects_all() {
             true => {
-                let _turn = self.reads.clone().acquire_owned().await;
-                Some(self.log.count(page.search.form).await?)
+                let (log, form) = (self.log.clone(), page.search.form);
+                let count = super::in_turn(&self.reads, async move { log.count(form).await });
+                Some(count.await.map_err(stopped)??)
             }
             false => None,
         };
@@ -163,9 +165,10 @@ impl ReadBack {
         while let Some(position) = next
             && (known.is_none() || seen < end && page.limit > 0)
         {
-            let turn = self.reads.clone().acquire_owned().await;
-            let step = self.log.search(page.search.clone(), position).await?;
-            drop(turn);
+            let (log, search) = (self.log.clone(), page.search.clone());
+            let step = async move { log.search(search, position).await };
+            let step = super::in_turn(&self.reads, step).await;
+            let step = step.map_err(stopped)??;
             for found in step.found {
                 if (page.offset..end).contains(&seen) {
                     results.page.push(found);
@@ -191,6 +194,10 @@ impl ReadBack {
         }
         Ok(results)
     }
+}
+
+fn stopped(error: JoinError) -> QueueError {
+    QueueError(error.to_string())
 }
 
 /// A time in milliseconds since 1970, as it can be passed in a query.
@@ -233,8 +240,9 @@ impl Pieces {
                 return Err(io::Error::other("too many responses are being read"));
             };
             self.memory_permit = Some(memory);
-            let _turn = self.from.reads.clone().acquire_owned().await;
-            let texts = self.from.log.texts(self.form, events).await;
+            let (log, form) = (self.from.log.clone(), self.form);
+            let texts = async move { log.texts(form, events).await };
+            let texts = super::in_turn(&self.from.reads, texts).await?;
             let texts = texts.map_err(io::Error::other)?;
             if !texts.is_empty() {
                 let separator = std::mem::replace(&mut self.separator, ",");

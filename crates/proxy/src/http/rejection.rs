@@ -66,6 +66,9 @@ pub(crate) enum Rejection {
     /// The request is valid but cannot be served now. The client may send it again.
     #[error("{0}")]
     Unavailable(String),
+    /// Somebody asked for what happened to events, and the history is not open.
+    #[error("the history is not open: see the log")]
+    NoHistory,
     /// Somebody asked whether events could be queued, and they could not. No event was sent.
     #[error("{0}")]
     NotReady(String),
@@ -100,7 +103,9 @@ impl Rejection {
             Rejection::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method not allowed"),
             Rejection::InvalidQuery(_) => (StatusCode::BAD_REQUEST, "invalid query"),
             Rejection::Misdirected(_) => (StatusCode::MISDIRECTED_REQUEST, "misdirected request"),
-            Rejection::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "service unavailable"),
+            Rejection::Unavailable(_) | Rejection::NoHistory => {
+                (StatusCode::SERVICE_UNAVAILABLE, "service unavailable")
+            }
             Rejection::NotReady(_) => (StatusCode::SERVICE_UNAVAILABLE, "not ready"),
         }
     }
@@ -123,7 +128,8 @@ impl Rejection {
             | Rejection::BadRequest(_)
             | Rejection::NotFound(_)
             | Rejection::InvalidQuery(_)
-            | Rejection::Misdirected(_) => Some(self.to_string()),
+            | Rejection::Misdirected(_)
+            | Rejection::NoHistory => Some(self.to_string()),
         }
     }
 
@@ -146,6 +152,7 @@ impl Rejection {
             | Rejection::InvalidQuery(_)
             | Rejection::Misdirected(_)
             | Rejection::Unavailable(_)
+            | Rejection::NoHistory
             | Rejection::NotReady(_) => false,
         }
     }
@@ -177,7 +184,8 @@ impl Rejection {
             | Rejection::Unreadable(_)
             | Rejection::BadRequest(_)
             | Rejection::Misdirected(_)
-            | Rejection::Unavailable(_) => {
+            | Rejection::Unavailable(_)
+            | Rejection::NoHistory => {
                 let detail = self.to_string();
                 RejectionEntry::new(status, reason, "", &detail, EventSummary::default())
             }
@@ -208,7 +216,10 @@ impl IntoResponse for Rejection {
         let problem = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, problem);
         match self {
-            Rejection::Unavailable(_) | Rejection::NotReady(_) | Rejection::RateLimited { .. } => {
+            Rejection::Unavailable(_)
+            | Rejection::NoHistory
+            | Rejection::NotReady(_)
+            | Rejection::RateLimited { .. } => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             Rejection::UnknownKey(_) => Metric::UnknownKeys.add([], 1),
