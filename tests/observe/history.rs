@@ -131,3 +131,22 @@ async fn without_a_history_nothing_is_kept_and_it_is_said() {
         "{err}"
     );
 }
+
+#[tokio::test]
+async fn a_history_that_is_switched_off_is_kept_and_it_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let serve = Serve::start(folder.path(), &[]);
+    serve.post(&event(1, "START")).await;
+    found(&serve, "", 1).await;
+    assert_eq!(serve.terminate(), Some(0));
+    let serve = Serve::start(folder.path(), &[("HISTORY_AGE", "0")]);
+    let line = serve.logged("the history is switched off; an old one is kept");
+    let path = folder.path().join("history.db");
+    assert_eq!(line["path"], json!(path.to_str().unwrap()));
+    let (status, out, err) = run(&["events", folder.path().to_str().unwrap()], &[]);
+    assert_eq!(
+        (status, out.contains("event delivered")),
+        (Some(0), true),
+        "{err}"
+    );
+}

@@ -112,6 +112,7 @@ impl Topology {
         let deliveries = opener.open(planned, targets).await?;
         let sources = Sources::open(config, aws, &ingest, &storage).await?;
         storage::warn_if_exposed(config, storage.folder());
+        storage.mention_old_history(config);
         // A process without ingest listens too: it answers whether it is alive.
         let (listener, address) = bind(config.listen).await?;
         let rejections = RejectionLog::new();

@@ -82,6 +82,18 @@ impl<'c> Storage<'c> {
         }
     }
 
+    /// Logs that there is a history of earlier, if this process records none: `events` still shows it.
+    pub(super) fn mention_old_history(&self, config: &Config) {
+        let old = self.folder().map(::history::History::path);
+        if let Some(path) = old.filter(|path| !config.history.keeps_any() && path.is_file()) {
+            info!(
+                path = %path.display(),
+                remedy = "delete the file, or leave it to be read",
+                "the history is switched off; an old one is kept"
+            );
+        }
+    }
+
     /// Opens the queues.
     pub(super) async fn open_queues(
         &self,
