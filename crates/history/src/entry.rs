@@ -2,6 +2,9 @@
 
 use openlineage::{Identity, Json};
 
+/// The most datasets that are recorded of an event: one of 32 MB may name half a million.
+pub const MAX_DATASETS: usize = 1_000;
+
 /// An outcome of an event at a target. All times are in milliseconds since 1970.
 #[derive(Debug, Clone)]
 pub struct Entry {
@@ -17,7 +20,7 @@ pub struct Entry {
     pub run: Option<String>,
     /// The job, unless it is a DatasetEvent.
     pub job: Option<Identity>,
-    /// The datasets that it names as inputs and outputs, or as its subject.
+    /// The datasets that it names as inputs and outputs, or as its subject, at most [`MAX_DATASETS`].
     pub datasets: Vec<Identity>,
     /// Its size as it was received, in bytes.
     pub size: u64,
@@ -86,7 +89,7 @@ impl Outcome {
     }
 }
 
-/// The datasets that an event names as inputs and outputs, or as its subject: each once, sorted.
+/// The datasets that an event names as inputs and outputs, or as its subject: each once, sorted; the first [`MAX_DATASETS`].
 pub fn datasets(event: Json<'_>) -> Vec<Identity> {
     let mut found = Vec::new();
     for member in event.members() {
@@ -98,5 +101,6 @@ pub fn datasets(event: Json<'_>) -> Vec<Identity> {
     }
     found.sort();
     found.dedup();
+    found.truncate(MAX_DATASETS);
     found
 }

@@ -17,26 +17,44 @@ pub enum Page {
     After(i64),
 }
 
-/// Finds at most `limit` events. `now` is in milliseconds since 1970.
+/// How large a page grows, in bytes of names and reasons, before its last event. Usually a thousand events have less than 1 MB.
+const PAGE: usize = 8_000_000;
+
+/// Finds at most `limit` events. Returns whether there are more because the page is large. `now` is in milliseconds since 1970.
 pub(crate) fn find(
     connection: &Connection,
     search: &Search,
     (page, limit): (Page, usize),
     now: i64,
-) -> rusqlite::Result<Vec<FoundEvent>> {
+) -> rusqlite::Result<(Vec<FoundEvent>, bool)> {
     let (query, values) = query(search, (page, limit), now);
     let mut select = connection.prepare_cached(&query)?;
     let events = select.query_map(params_from_iter(values), |row| {
         Ok((row.get::<_, i64>("event")?, event(row)?))
     })?;
-    let mut found = Vec::new();
+    let (mut found, mut bytes) = (Vec::new(), 0);
     for event in events {
         let (number, mut event) = event?;
+        if bytes >= PAGE {
+            return Ok((found, true));
+        }
         event.outcomes = outcomes(connection, number)?;
         event.datasets = datasets(connection, number)?;
+        bytes += size(&event);
         found.push(event);
     }
-    Ok(found)
+    Ok((found, false))
+}
+
+/// About how long the texts of an event are, in bytes.
+fn size(event: &FoundEvent) -> usize {
+    let names = event.datasets.iter().chain(&event.job);
+    let names: usize = names.map(|it| it.namespace.len() + it.name.len()).sum();
+    let outcome = |it: &FoundOutcome| {
+        let detail = it.detail.as_ref().map_or(0, String::len);
+        it.target.len() + detail + it.rules.iter().map(String::len).sum::<usize>()
+    };
+    names + event.outcomes.iter().map(outcome).sum::<usize>()
 }
 
 /// Returns the number of the newest change; 0 if nothing is recorded.
@@ -52,6 +70,7 @@ fn query(search: &Search, (page, limit): (Page, usize), now: i64) -> (String, Ve
     for term in &search.terms {
         conditions.add(term, now);
     }
+    conditions.outcome(&search.terms);
     let order = match page {
         Page::Before(None) => "DESC",
         Page::Before(Some(place)) => {
@@ -75,6 +94,15 @@ fn query(search: &Search, (page, limit): (Page, usize), now: i64) -> (String, Ve
         FROM events e LEFT JOIN nodes j ON j.node = e.job WHERE true";
     (format!("{select}{text}"), values)
 }
+
+/// The rules of the outcome `o`, one in each row.
+const RULES: &str = "
+    WITH RECURSIVE rule (name, rest) AS (
+        SELECT NULL, o.rules || char(10)
+        UNION ALL
+        SELECT substr(rest, 1, instr(rest, char(10)) - 1), substr(rest, instr(rest, char(10)) + 1)
+        FROM rule WHERE rest <> '')
+    SELECT 1 FROM rule";
 
 /// Conditions with the values that are bound in them.
 #[derive(Default)]
@@ -101,7 +129,6 @@ impl Conditions {
     fn add(&mut self, term: &Term, now: i64) {
         const NAMED: &str = "(name GLOB ";
         const WHOLE: &str = " OR namespace || '/' || name GLOB ";
-        let outcome = "e.event IN (SELECT event FROM outcomes WHERE ";
         match term {
             Term::Job(job) => {
                 let nodes = format!("e.job IN (SELECT node FROM nodes WHERE is_job AND {NAMED}");
@@ -114,20 +141,6 @@ impl Conditions {
             }
             Term::Run(run) => self.starts_with("e.run", run),
             Term::Id(id) => self.starts_with("e.id", id),
-            // Most were delivered: looking at one after the other finds enough of them.
-            Term::Outcome(crate::Outcome::Delivered) => self.and(
-                &["EXISTS (SELECT 1 FROM outcomes WHERE event = e.event AND outcome = 'delivered')"],
-                Vec::new(),
-            ),
-            // The first condition lets the partial index be used.
-            Term::Outcome(other) => self.and(
-                &[&format!("{outcome}outcome <> 'delivered' AND outcome = "), ")"],
-                vec![other.name().to_owned().into()],
-            ),
-            Term::Target(target) => self.and(
-                &["EXISTS (SELECT 1 FROM outcomes WHERE event = e.event AND target GLOB ", ")"],
-                vec![glob(target)],
-            ),
             Term::Kind(kind) => self.and(
                 &["e.kind = ", " OR e.kind GLOB ", ""],
                 vec![
@@ -135,21 +148,80 @@ impl Conditions {
                     format!("{} *", kind.label()).into(),
                 ],
             ),
-            Term::Rule(rule) => {
-                let lined = format!("*\n{}\n*", escaped_glob(rule.text()));
-                self.and(
-                    &["EXISTS (SELECT 1 FROM outcomes WHERE event = e.event AND char(10) || rules || char(10) GLOB ", ")"],
-                    vec![lined.into()],
-                );
+            // They are about the same outcome.
+            Term::Outcome(_) | Term::Target(_) | Term::Rule(_) | Term::Reason(_) => {}
+            Term::Since(time) => {
+                self.and(&["e.accepted_at >= ", ""], vec![time.resolve(now).into()])
             }
-            Term::Reason(reason) => self.and(
-                &[&format!("{outcome}outcome <> 'delivered' AND reason GLOB "), ")"],
-                vec![glob(reason)],
-            ),
-            Term::Since(time) => self.and(&["e.accepted_at >= ", ""], vec![time.resolve(now).into()]),
-            Term::Until(time) => self.and(&["e.accepted_at < ", ""], vec![time.resolve(now).into()]),
+            Term::Until(time) => {
+                self.and(&["e.accepted_at < ", ""], vec![time.resolve(now).into()])
+            }
             Term::Word(word) => self.word(word),
         }
+    }
+
+    /// Adds that there is an outcome which all terms about outcomes match.
+    fn outcome(&mut self, terms: &[Term]) {
+        let (mut pieces, mut values) = (vec![String::new()], Vec::new());
+        let mut and = |condition: &str, value: Value, end: &str| {
+            if let Some(last) = pieces.last_mut() {
+                last.push_str(condition);
+            }
+            pieces.push(end.to_owned());
+            values.push(value);
+        };
+        let mut is_delivered = true;
+        for term in terms {
+            match term {
+                Term::Outcome(outcome) => {
+                    is_delivered &= *outcome == crate::Outcome::Delivered;
+                    and(" AND o.outcome = ", outcome.name().to_owned().into(), "");
+                }
+                Term::Target(target) => and(" AND o.target GLOB ", glob(target), ""),
+                Term::Reason(reason) => {
+                    is_delivered = false;
+                    and(" AND o.reason GLOB ", glob(reason), "");
+                }
+                Term::Rule(rule) => {
+                    let lined = format!("*\n{}\n*", escaped_glob(rule.text()));
+                    let some = " AND char(10) || o.rules || char(10) GLOB ";
+                    and(some, lined.into(), "");
+                    // These may have matched the end of one rule and the beginning of another.
+                    if rule.text().contains(['*', '\n']) {
+                        and(
+                            &format!(" AND EXISTS ({RULES} WHERE name GLOB "),
+                            glob(rule),
+                            ")",
+                        );
+                    }
+                }
+                Term::Job(_)
+                | Term::Dataset(_)
+                | Term::Run(_)
+                | Term::Id(_)
+                | Term::Kind(_)
+                | Term::Since(_)
+                | Term::Until(_)
+                | Term::Word(_) => {}
+            }
+        }
+        if values.is_empty() {
+            return;
+        }
+        let start = match is_delivered {
+            // Most were delivered: looking at one after the other finds enough of them.
+            true => "EXISTS (SELECT 1 FROM outcomes o WHERE o.event = e.event",
+            // The condition lets the partial index be used.
+            false => "e.event IN (SELECT o.event FROM outcomes o WHERE o.outcome <> 'delivered'",
+        };
+        if let Some(first) = pieces.first_mut() {
+            first.insert_str(0, start);
+        }
+        if let Some(last) = pieces.last_mut() {
+            last.push(')');
+        }
+        let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
+        self.and(&pieces, values);
     }
 
     fn starts_with(&mut self, column: &str, start: &IdStart) {

@@ -24,7 +24,7 @@ use rusqlite::{Connection, ErrorCode};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-pub use entry::{Entry, Outcome, datasets};
+pub use entry::{Entry, MAX_DATASETS, Outcome, datasets};
 pub use find::Page;
 pub use found::{Found, FoundEvent, FoundOutcome, Name};
 pub use retention::Retention;
@@ -71,18 +71,23 @@ impl History {
         Ok(History { journal })
     }
 
-    /// Records the outcomes that `entries` returns, in their order, after a gap of so many that were left out. `entries` is called
-    /// on the thread that writes.
+    /// Records the outcomes that `entries` returns, in their order, after a gap of so many that were left out, and deletes up to as
+    /// many events that are kept no longer: there are never more than `retention` says, however fast they come. `now` is in
+    /// milliseconds since 1970. `entries` is called on the thread that writes.
     pub async fn record(
         &self,
         entries: impl FnOnce() -> Vec<Entry> + Send + 'static,
         gap: Option<Gap>,
+        retention: Retention,
+        now: i64,
     ) -> Result<(), journal::Error> {
         let write = move |connection: &Connection| {
             if let Some(Gap { at, count }) = gap {
                 record::gap(connection, at, count)?;
             }
-            record::record(connection, &entries())
+            let entries = entries();
+            record::record(connection, &entries)?;
+            retention::delete(connection, retention, now, entries.len()).map(drop)
         };
         self.journal.write(write).await
     }
@@ -93,7 +98,7 @@ impl History {
         self.journal.write(write).await
     }
 
-    /// Finds at most `limit` events. `now` is in milliseconds since 1970.
+    /// Finds at most `limit` events, and no more after some 8 MB of them. `now` is in milliseconds since 1970.
     pub async fn find(
         &self,
         search: Search,
@@ -107,8 +112,10 @@ impl History {
                 let newest = find::newest(connection)?;
                 // One more than asked for, which tells whether there are more.
                 let asked = (page, limit.saturating_add(1));
-                let events = find::find(connection, &search, asked, now)?;
-                Ok(Found::page(events, limit, newest))
+                let (events, is_cut) = find::find(connection, &search, asked, now)?;
+                let mut found = Found::page(events, limit, newest);
+                found.more |= is_cut;
+                Ok(found)
             })
         };
         self.journal.read(read).await.map_err(|error| {

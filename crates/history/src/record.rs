@@ -11,7 +11,11 @@ pub(crate) const HOUR: i64 = 3_600_000;
 
 /// Writes outcomes in their order, as part of one transaction.
 pub(crate) fn record(connection: &Connection, entries: &[Entry]) -> rusqlite::Result<()> {
-    let last = "SELECT coalesce(max(changed), 0) FROM events";
+    // A repair of a damaged file may find rows of one of both only.
+    let last = "
+        SELECT max(
+            coalesce((SELECT max(last) FROM changes), 0),
+            coalesce((SELECT max(changed) FROM events), 0))";
     let mut changed: i64 = connection
         .prepare_cached(last)?
         .query_row([], |it| it.get(0))?;
@@ -31,6 +35,10 @@ pub(crate) fn record(connection: &Connection, entries: &[Entry]) -> rusqlite::Re
             count(connection, entry)?;
         }
     }
+    let given = "
+        INSERT INTO changes (row, last) VALUES (1, ?1)
+        ON CONFLICT (row) DO UPDATE SET last = excluded.last";
+    connection.prepare_cached(given)?.execute([changed])?;
     Ok(())
 }
 

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
 use crate::record::HOUR;
 
 /// Most events that one step deletes: a step of 500 took up to a third of a second, during which nothing is recorded.
-const STEP: i64 = 100;
+const STEP: usize = 100;
 
 /// Free pages that stay in the file, to be used again: about 4 MB.
 const SPARE_PAGES: u64 = 1_024;
@@ -47,19 +47,8 @@ pub(crate) fn forget(
     retention: Retention,
     now: i64,
 ) -> rusqlite::Result<bool> {
-    let age = i64::try_from(retention.age.as_millis()).unwrap_or(i64::MAX);
-    let most = i64::from(retention.events);
-    let until = now.saturating_sub(age);
-    // Events have numbers in the order in which they got their first outcome.
-    let select = "
-        SELECT event FROM (SELECT event, changed_at FROM events ORDER BY event LIMIT ?1)
-        WHERE changed_at <= ?2 OR event <= (SELECT max(event) FROM events) - ?3";
-    let mut select = connection.prepare_cached(select)?;
-    let old = select.query_map(params![STEP, until, most], |row| row.get(0))?;
-    let old: Vec<i64> = old.collect::<rusqlite::Result<_>>()?;
-    for event in &old {
-        forget_event(connection, *event)?;
-    }
+    let until = until(retention, now);
+    let may_be_more = delete(connection, retention, now, STEP)?;
     let until_hour = until.div_euclid(HOUR);
     let tally = "DELETE FROM tally WHERE hour < ?1";
     connection.prepare_cached(tally)?.execute([until_hour])?;
@@ -68,7 +57,44 @@ pub(crate) fn forget(
     if journal::reclaim(connection, 0)? > SPARE_PAGES {
         journal::reclaim(connection, RECLAIM_PAGES)?;
     }
-    Ok(i64::try_from(old.len()).is_ok_and(|deleted| deleted == STEP))
+    Ok(may_be_more)
+}
+
+/// Deletes at most `most` events that are kept no longer. Returns whether there may be more. With as many as were recorded in the
+/// same transaction, the number of events stays within its bound.
+pub(crate) fn delete(
+    connection: &Connection,
+    retention: Retention,
+    now: i64,
+    most: usize,
+) -> rusqlite::Result<bool> {
+    // Events have numbers in the order in which they got their first outcome.
+    let too_many = "
+        SELECT event FROM events WHERE event <= (SELECT max(event) FROM events) - ?1
+        ORDER BY event LIMIT ?2";
+    let too_old = "SELECT event FROM events WHERE changed_at <= ?1 ORDER BY changed_at LIMIT ?2";
+    let bounds = [
+        (too_many, i64::from(retention.events)),
+        (too_old, until(retention, now)),
+    ];
+    let mut left = most;
+    for (select, bound) in bounds {
+        let limit = i64::try_from(left).unwrap_or(i64::MAX);
+        let mut select = connection.prepare_cached(select)?;
+        let events = select.query_map([bound, limit], |row| row.get(0))?;
+        let events: Vec<i64> = events.collect::<rusqlite::Result<_>>()?;
+        for event in &events {
+            forget_event(connection, *event)?;
+        }
+        left = left.saturating_sub(events.len());
+    }
+    Ok(left == 0)
+}
+
+/// The last time of a change that is too long ago.
+fn until(retention: Retention, now: i64) -> i64 {
+    let age = i64::try_from(retention.age.as_millis()).unwrap_or(i64::MAX);
+    now.saturating_sub(age)
 }
 
 /// Deletes an event, and the jobs and datasets that no other event names.

@@ -30,6 +30,12 @@ pub(crate) const SCHEMA: Schema = Schema {
         CREATE INDEX IF NOT EXISTS events_of_run ON events (run, changed) WHERE run IS NOT NULL;
         CREATE INDEX IF NOT EXISTS events_of_job ON events (job, changed) WHERE job IS NOT NULL;
         CREATE INDEX IF NOT EXISTS events_in_time ON events (accepted_at);
+        CREATE INDEX IF NOT EXISTS events_by_age ON events (changed_at);
+        -- One row: the number that was given last to a change, also if its event was deleted.
+        CREATE TABLE IF NOT EXISTS changes (
+            row INTEGER PRIMARY KEY,
+            last INTEGER NOT NULL
+        );
         -- What happened last to an event at a target.
         CREATE TABLE IF NOT EXISTS outcomes (
             row INTEGER PRIMARY KEY,

@@ -28,7 +28,7 @@ const KEYS: [&str; 11] = [
 /// What events are looked for. Without terms, all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Search {
-    /// All have to match.
+    /// All have to match. Those that tell of an outcome have to match the same one.
     pub terms: Vec<Term>,
 }
 
@@ -57,7 +57,7 @@ pub enum Term {
     Since(PointInTime),
     /// It was accepted before.
     Until(PointInTime),
-    /// A text in a name, a namespace or a reason, in any case; or the beginning of a run id or an id.
+    /// A text in a name, a namespace or a reason, whose ASCII letters may be in any case; or the beginning of a run id or an id.
     Word(String),
 }
 
@@ -138,6 +138,10 @@ impl FromStr for Search {
         let error = |place, message| Err(SearchError { place, message });
         if text.chars().count() > MAX_LENGTH {
             return error(MAX_LENGTH, format!("longer than {MAX_LENGTH} characters"));
+        }
+        // SQLite reads a pattern up to this character.
+        if let Some(before) = text.chars().position(|c| c == '\0') {
+            return error(before + 1, "NUL cannot be searched for".to_owned());
         }
         let mut reader = Reader { text, at: 0 };
         let mut terms = Vec::new();

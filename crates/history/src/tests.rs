@@ -3,6 +3,9 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// In milliseconds since 1970.
+const NOW: i64 = 10_000_000;
+
 const RUN: &str = "01a1faa6-e194-708b-a993-cc010cbe1ae4";
 
 fn identity(namespace: &str, name: &str) -> Identity {
@@ -55,15 +58,17 @@ impl Place {
     }
 
     async fn record(&self, entries: Vec<Entry>) {
-        self.history.record(|| entries, None).await.unwrap();
+        self.record_within(entries, Retention::default()).await;
+    }
+
+    async fn record_within(&self, entries: Vec<Entry>, retention: Retention) {
+        let recorded = self.history.record(|| entries, None, retention, NOW);
+        recorded.await.unwrap();
     }
 
     async fn page(&self, search: &str, page: Page, limit: usize) -> Found {
         let search = search.parse().unwrap();
-        self.history
-            .find(search, page, limit, 10_000_000)
-            .await
-            .unwrap()
+        self.history.find(search, page, limit, NOW).await.unwrap()
     }
 
     /// The last digits of the ids, newest first.
@@ -134,6 +139,9 @@ async fn every_key_of_a_search_finds_what_it_names() {
         ("rule:cut", &[2]),
         ("rule:one*", &[2]),
         ("rule:on", &[]),
+        ("rule:*cut", &[2]),
+        ("rule:one*cut", &[]),
+        ("rule:one-* rule:cut", &[2]),
         ("reason:inv*", &[2]),
         ("since:1970-01-01T00:00:02Z", &[3, 2]),
         ("until:1970-01-01T00:00:02Z", &[1]),
@@ -255,6 +263,125 @@ async fn what_is_old_or_too_much_is_forgotten_with_its_names() {
 }
 
 #[tokio::test]
+async fn what_is_recorded_at_once_is_never_more_than_is_kept() {
+    let place = Place::new();
+    let kept = Retention {
+        events: 300,
+        ..Retention::default()
+    };
+    for group in 0..5 {
+        let group = (1..=256).map(|n| entry(group * 256 + n, Outcome::Delivered));
+        place.record_within(group.collect(), kept).await;
+        assert!(place.count("events").await <= 300);
+    }
+    let left = place.found("").await;
+    assert_eq!(
+        (left.first(), left.last(), left.len()),
+        (Some(&1_280), Some(&981), 300)
+    );
+}
+
+#[tokio::test]
+async fn events_that_still_change_do_not_hold_up_those_behind_them() {
+    let place = Place::new();
+    place
+        .record((1..=150).map(|n| entry(n, Outcome::Retry)).collect())
+        .await;
+    place
+        .record((151..=400).map(|n| entry(n, Outcome::Delivered)).collect())
+        .await;
+    let again = |n| Entry {
+        at: NOW,
+        ..entry(n, Outcome::Retry)
+    };
+    place.record((1..=150).map(again).collect()).await;
+    let kept = Retention {
+        age: Duration::from_secs(60),
+        events: 1_000,
+    };
+    let mut steps = 0;
+    while place.history.forget(kept, NOW).await.unwrap() {
+        steps += 1;
+    }
+    assert_eq!((place.count("events").await, steps), (150, 2));
+}
+
+#[tokio::test]
+async fn a_position_is_given_once_even_if_its_event_was_deleted() {
+    let place = Place::new();
+    place
+        .record((1..=3).map(|n| entry(n, Outcome::Delivered)).collect())
+        .await;
+    // The event that changed last is the first that too many events delete.
+    place.record(vec![entry(1, Outcome::Dropped)]).await;
+    let one = Retention {
+        events: 1,
+        ..Retention::default()
+    };
+    while place.history.forget(one, NOW).await.unwrap() {}
+    place.record(vec![entry(4, Outcome::Delivered)]).await;
+    let newer = place.page("", Page::After(4), 10).await;
+    assert_eq!(numbers(&newer), [4]);
+}
+
+#[tokio::test]
+async fn the_terms_about_outcomes_are_about_the_same_one() {
+    let place = Place::new();
+    let dead = Entry {
+        target: "catalog".to_owned(),
+        reason: Some("invalid"),
+        rules: vec!["cut".to_owned()],
+        ..entry(1, Outcome::DeadLettered)
+    };
+    let elsewhere = Entry {
+        id: id(2),
+        target: "lake".to_owned(),
+        ..dead.clone()
+    };
+    let delivered = Entry {
+        target: "catalog".to_owned(),
+        ..entry(2, Outcome::Delivered)
+    };
+    place
+        .record(vec![
+            dead,
+            entry(1, Outcome::Delivered),
+            elsewhere,
+            delivered,
+        ])
+        .await;
+    for (search, expected) in [
+        ("outcome:dead", &[2, 1][..]),
+        ("outcome:dead target:catalog", &[1]),
+        ("target:catalog outcome:delivered", &[2]),
+        ("target:lake outcome:delivered", &[]),
+        ("target:catalog reason:invalid", &[1]),
+        ("target:lake rule:cut reason:inv* outcome:dead", &[2]),
+        ("target:one rule:cut", &[]),
+        ("outcome:dead target:catalog job:a id:0191", &[1]),
+    ] {
+        assert_eq!(place.found(search).await, expected, "{search}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_large_events_ends_before_it_is_too_large() {
+    let place = Place::new();
+    let dataset = |n: usize| identity("pg", &format!("{n:0>4000}"));
+    let large = |n| Entry {
+        datasets: (0..MAX_DATASETS).map(dataset).collect(),
+        ..entry(n, Outcome::Delivered)
+    };
+    place.record((1..=4).map(large).collect()).await;
+    // An event has 4 MB.
+    let first = place.page("", Page::Before(None), 10).await;
+    assert_eq!((numbers(&first), first.more), (vec![4, 3], true));
+    let place_of_last = Page::Before(Some(first.events[1].position));
+    let second = place.page("", place_of_last, 10).await;
+    assert_eq!((numbers(&second), second.more), (vec![2, 1], false));
+}
+
+#[tokio::test]
 async fn a_search_that_takes_too_long_is_interrupted_and_the_next_one_is_not() {
     let connection = Connection::open_in_memory().unwrap();
     let endless =
@@ -280,7 +407,8 @@ async fn a_damaged_file_is_set_aside_and_recording_goes_on() {
     let history = History::own(&claim).unwrap();
     let entries = vec![entry(1, Outcome::Delivered)];
     let gap = Gap { at: 1, count: 3 };
-    history.record(|| entries, Some(gap)).await.unwrap();
+    let recorded = history.record(|| entries, Some(gap), Retention::default(), NOW);
+    recorded.await.unwrap();
     let found = history
         .find(Search::default(), Page::Before(None), 1, 0)
         .await;

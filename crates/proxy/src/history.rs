@@ -39,7 +39,10 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// what may wait, the rest is left out. Without a limit it took a quarter of the requests that two processors can answer.
 const SHARE: u32 = 15;
 
-/// How often to look for events that are kept no longer.
+/// The longest pause: after a slow write, such as on a disk that another process syncs, what waits is not held up for minutes.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// How often to look for events that are kept no longer, besides those that each group deletes.
 const RETENTION: Duration = Duration::from_secs(60);
 
 /// The pause between two steps of that.
@@ -213,7 +216,7 @@ impl Recorder {
             let begun = Instant::now();
             self.write(group).await;
             self.forget().await;
-            let pause = least.max(begun.elapsed() * SHARE);
+            let pause = least.max(pause_after(begun.elapsed()));
             tokio::select! {
                 () = sleep(pause) => {}
                 () = stop.cancelled() => {}
@@ -258,7 +261,8 @@ impl Recorder {
             count: skipped,
         });
         let entries = move || group.into_iter().map(entry).collect();
-        match history.record(entries, gap).await {
+        let recorded = history.record(entries, gap, self.retention, now());
+        match recorded.await {
             Ok(()) => self.failures.record_recovery(),
             Err(error) => {
                 self.backlog.skipped.fetch_add(skipped, Ordering::Relaxed);
@@ -323,6 +327,11 @@ impl RunningRecorder {
         self.stop.cancel();
         let _ = timeout(time, self.task).await; // what it has not written is left out
     }
+}
+
+/// Returns how long nothing is written after a write that took so long.
+fn pause_after(write: Duration) -> Duration {
+    write.saturating_mul(SHARE).min(LONGEST_PAUSE)
 }
 
 /// Returns what is recorded of an outcome: the names that the target got, and nothing that a log line would not have.

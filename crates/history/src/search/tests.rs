@@ -77,6 +77,7 @@ fn an_error_names_the_place_and_what_was_expected() {
         ),
         ("a \"b", "character 3: the quoted text does not end"),
         ("\"\"", "character 1: the text is empty"),
+        ("é a\0b", "character 4: NUL cannot be searched for"),
         (
             "\"a\"b",
             "character 4: expected a space after the quoted text",

@@ -100,6 +100,44 @@ async fn all_that_was_observed_before_a_stop_is_recorded() {
 }
 
 #[tokio::test]
+async fn full_groups_never_leave_more_events_than_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut recorder, observer) = recorder(&folder);
+    recorder.retention.events = 300;
+    let outcomes: Vec<_> = (0..2_000).map(|n| record(n, delivered())).collect();
+    observer.observe(&outcomes);
+    recorder.start().finish(LONG).await;
+    assert_eq!(found(&folder).await.len(), 300);
+}
+
+#[test]
+fn the_pause_after_a_write_is_in_proportion_but_bounded() {
+    let after = |write| pause_after(Duration::from_millis(write)).as_millis();
+    assert_eq!((after(20), after(1_000)), (300, 5_000));
+}
+
+#[test]
+fn so_many_datasets_of_an_event_are_recorded() {
+    let inputs: Vec<String> = (0..5_000)
+        .map(|n| format!(r#"{{"namespace":"pg","name":"t{n}"}}"#))
+        .collect();
+    let many = EVENT.replace(
+        r#""outputs":["#,
+        &format!(r#""outputs":[{}"#, inputs.join(",")),
+    );
+    let record = OutcomeRecord {
+        delivered: Some(event(&many)),
+        ..record(1, delivered())
+    };
+    let waiting = Waiting {
+        record,
+        at: 0,
+        size: 0,
+    };
+    assert_eq!(entry(waiting).datasets.len(), ::history::MAX_DATASETS);
+}
+
+#[tokio::test]
 async fn what_does_not_fit_is_counted_and_delays_nobody() {
     let folder = tempfile::tempdir().unwrap();
     let (recorder, observer) = recorder(&folder);
