@@ -18,7 +18,7 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use crate::sqs::{Message, Queue, add, no_cursor};
-use crate::{Checkpoint, FetchError, Fetched};
+use crate::{Checkpoint, FetchError, Fetched, ReadMessage};
 use objects::{Bucket, ObjectError};
 
 pub(crate) use settings::SavedFlyte;
@@ -91,14 +91,14 @@ impl FlyteSource {
             more: !messages.is_empty(),
             ..Fetched::default()
         };
-        let (mut read_receipts, mut unread) = (Vec::new(), Vec::new());
+        let (mut read_messages, mut unread) = (Vec::new(), Vec::new());
         for messages in messages.chunks(PARALLEL) {
             let read = join_all(messages.iter().map(|message| self.read(message, until))).await;
             for (message, read) in messages.iter().zip(read) {
                 match read {
                     Ok(found) => {
+                        read_messages.push(ReadMessage::new(message.receipt.clone(), &found));
                         add(&mut fetched.extraction, found, message, true);
-                        read_receipts.push(message.receipt.clone());
                     }
                     Err(ReadError::Unreadable(finding)) => {
                         let found = Extraction {
@@ -109,15 +109,15 @@ impl FlyteSource {
                     }
                     Err(ReadError::Bug) => {
                         let found = Extraction::unread(&message.place, message.body.as_bytes());
+                        unread.push(ReadMessage::new(message.receipt.clone(), &found));
                         add(&mut fetched.extraction, found, message, true);
-                        unread.push(message.receipt.clone());
                     }
                     Err(ReadError::Later) => {} // received again
                 }
             }
         }
         fetched.checkpoint = Checkpoint::Messages {
-            read: read_receipts,
+            read: read_messages,
             unread,
         };
         Ok(fetched)

@@ -13,7 +13,7 @@ pub mod redshift;
 mod saved;
 pub mod sqs;
 
-use sources::Extraction;
+use sources::{Extraction, Identity};
 
 pub use error::FetchError;
 pub use kind::{Kind, KindConfig, NoPast, SettingError, Source, SourceSettings};
@@ -41,9 +41,29 @@ pub enum Checkpoint {
     Cursor(serde_json::Value),
     /// Messages of a queue, which the source deletes when it is told that their events are taken.
     Messages {
-        /// The receipts of those that were read.
-        read: Vec<String>,
-        /// The receipts of those whose reading panicked: to be deleted only where somebody keeps unread inputs.
-        unread: Vec<String>,
+        /// Those that were read.
+        read: Vec<ReadMessage>,
+        /// Those whose reading panicked: to be deleted only where somebody keeps unread inputs.
+        unread: Vec<ReadMessage>,
     },
+}
+
+/// A message of a queue, and what was found in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadMessage {
+    /// What it is deleted by.
+    pub receipt: String,
+    /// The identities of its events and of its inputs that are unread. It is to be deleted once all of them are taken.
+    pub parts: Vec<Identity>,
+}
+
+impl ReadMessage {
+    pub(crate) fn new(receipt: String, found: &Extraction) -> ReadMessage {
+        let events = found.events.iter().map(|event| event.identity);
+        let unread = found.unread.iter().map(|input| input.identity);
+        ReadMessage {
+            receipt,
+            parts: events.chain(unread).collect(),
+        }
+    }
 }

@@ -14,7 +14,7 @@ use aws::Aws;
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use crate::{Checkpoint, FetchError, Fetched};
+use crate::{Checkpoint, FetchError, Fetched, ReadMessage};
 
 pub(crate) use queue::{Message, Queue};
 pub(crate) use settings::{MAX_VISIBILITY_SECONDS, QueueUrl};
@@ -61,10 +61,11 @@ impl SqsSource {
             let found = (self.reading)(message.body.as_bytes(), &message.place);
             let is_unread = !found.extraction.unread.is_empty();
             let is_done = found.is_complete || is_unread;
+            let parts = ReadMessage::new(message.receipt.clone(), &found.extraction);
             add(&mut fetched.extraction, found.extraction, &message, is_done);
             match is_done {
-                true if is_unread => unread.push(message.receipt),
-                true => read.push(message.receipt),
+                true if is_unread => unread.push(parts),
+                true => read.push(parts),
                 false => {}
             }
         }

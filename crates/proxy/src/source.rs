@@ -11,18 +11,20 @@ mod pace;
 mod report;
 mod sender;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws::Aws;
-use fetch::{Checkpoint, FetchError, Fetched, Source};
+use fetch::{Checkpoint, FetchError, Fetched, ReadMessage, Source};
 use serde_json::Value;
-use sources::Extraction;
+use sources::{Extraction, Identity};
 use time::OffsetDateTime;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{error, info, warn};
+use uuid::Uuid;
 
 use crate::config::SourceConfig;
 use crate::queue::Ledger;
@@ -180,18 +182,21 @@ impl SourceTask {
         report(&self.name, &findings);
         let sent = self.sender.send_until(events, unread, stop).await;
         sent.tally.count(&self.name);
-        keeps_up(sent.tally)?; // otherwise the position stays before them
+        let kept = keeps_up(sent.tally);
+        if let Checkpoint::Messages { read, unread } = &checkpoint
+            && !matches!(kept, Err(Interruption::Stopped))
+        {
+            // What is left of one message is no reason to receive those beside it again, until they are dead letters.
+            let messages = read.iter().chain(unread);
+            self.source.taken(&done(messages, &sent.left)).await?;
+        }
+        kept?; // otherwise the position stays before them
         *position = Some(match checkpoint {
-            Checkpoint::None => cursor,
+            Checkpoint::None | Checkpoint::Messages { .. } => cursor,
             Checkpoint::Cursor(next) => {
                 let written = self.ledger.advance(&self.name, next.to_string()).await;
                 written.map_err(|error| FetchError::Unavailable(error.to_string()))?;
                 Some(next)
-            }
-            // All unread inputs are set aside, or this is not reached.
-            Checkpoint::Messages { read, unread } => {
-                self.source.taken(&[read, unread].concat()).await?;
-                cursor
             }
         });
         Ok(more)
@@ -235,6 +240,13 @@ fn keeps_up(sent: Tally) -> Result<(), Interruption> {
         Tally { unsent: 1.., .. } => Err(Interruption::Stopped),
         Tally { .. } => Ok(()),
     }
+}
+
+/// The receipts of the messages of which nothing is left.
+fn done<'m>(messages: impl Iterator<Item = &'m ReadMessage>, left: &HashSet<Uuid>) -> Vec<String> {
+    let is_left = |part: &Identity| left.contains(&part.uuid());
+    let done = messages.filter(|message| !message.parts.iter().any(is_left));
+    done.map(|message| message.receipt.clone()).collect()
 }
 
 /// A stop that comes at a deadline, while its timer is kept.

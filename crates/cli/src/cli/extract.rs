@@ -380,7 +380,8 @@ async fn read_service(
             Checkpoint::Messages { mut read, unread } if destination.keeps() => {
                 destination.keep()?;
                 read.extend(unread.into_iter().filter(|_| keeps_unread));
-                let taken = source.taken(&read).await;
+                let receipts = read.into_iter().map(|message| message.receipt);
+                let taken = source.taken(&receipts.collect::<Vec<_>>()).await;
                 taken.map_err(|error| proxy::queue::QueueError(error.to_string()))?;
             }
             // Without anybody who keeps their events, messages stay where they are, and would come again and again.

@@ -328,4 +328,4 @@ fn raw(event: FoundEvent) -> RawEvent {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

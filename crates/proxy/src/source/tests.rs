@@ -13,7 +13,9 @@ use axum::http::HeaderMap;
 use queue::{Destination, QueueUrl, Sqs, SqsConfig};
 use serde_json::json;
 
+use super::sender::tests::{valid as event_of, with_bug};
 use super::*;
+use fetch::KindConfig;
 
 /// What stands in for SQS. Messages that were received are not received again.
 #[derive(Clone, Default)]
@@ -55,6 +57,16 @@ impl StandIn {
     /// The bodies of the messages that were sent to it.
     pub(super) fn sent(&self) -> Vec<String> {
         self.messages().sent.clone()
+    }
+
+    /// The bodies of the messages that are there.
+    pub(super) fn bodies(&self) -> Vec<String> {
+        let messages = self.messages();
+        messages
+            .there
+            .iter()
+            .map(|(_, body)| body.clone())
+            .collect()
     }
 
     fn messages(&self) -> MutexGuard<'_, Messages> {
@@ -136,4 +148,29 @@ fn a_damaged_position_is_an_error_and_no_restart() {
         let error = parse_position(Some(damaged)).unwrap_err();
         assert!(matches!(&error, FetchError::Refused(why) if why.contains("sources.db")));
     }
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_set_aside_is_left_and_those_beside_it_are_not() {
+    let bodies: Vec<String> = (0..10).map(|n| event_of(n).text).collect();
+    let (stand_in, aws, queue_url) = StandIn::start(&bodies).await;
+    let folder = tempfile::tempdir().unwrap();
+    let claim = journal::Claim::take(&folder.path().join("ledger")).unwrap();
+    let (_queue, sender) = with_bug(folder.path()).await;
+    let mut task = SourceTask {
+        name: "etl".into(),
+        source: KindConfig::Sqs(Box::new(fetch::sqs::SqsConfig {
+            queue_url,
+            visibility_timeout: Duration::from_secs(30),
+            wait: Duration::ZERO,
+        }))
+        .open(&aws),
+        interval: Duration::from_secs(60),
+        ledger: Ledger::own(Arc::new(claim)).await.unwrap(),
+        sender,
+    };
+    let stop = CancellationToken::new();
+    let step = task.step(&mut None, &stop).await;
+    assert!(matches!(step, Err(Interruption::Failed(_))));
+    assert_eq!(stand_in.bodies(), [event_of(7).text]);
 }

@@ -15,7 +15,7 @@ fn found(n: usize, text: String) -> FoundEvent {
     }
 }
 
-fn valid(n: usize) -> FoundEvent {
+pub(in super::super) fn valid(n: usize) -> FoundEvent {
     let text = format!(
         r#"{{"eventType":"START","eventTime":"2026-01-01T00:00:00Z","producer":"urn:test","schemaURL":"https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent","run":{{"runId":"01890000-0000-7000-8000-000000000000"}},"job":{{"namespace":"n","name":"job {n}"}}}}"#
     );
@@ -93,7 +93,7 @@ async fn log(folder: &Path) -> (Queue, Sender) {
 }
 
 /// A sender whose validation panics on every event of this job.
-async fn with_bug(folder: &Path) -> (Queue, Sender) {
+pub(in super::super) async fn with_bug(folder: &Path) -> (Queue, Sender) {
     let (queue, sender) = log(folder).await;
     let intake = sender.intake.with_validation(|bytes, level| {
         assert!(!bytes.ends_with(br#""job 7"}}"#), "a bug");
