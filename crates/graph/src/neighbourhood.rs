@@ -58,7 +58,7 @@ impl Graph {
             graph: self,
             levels: BTreeMap::from([(focus, 0)]),
             rest: BTreeMap::new(),
-            left: MAX_NODES - 1,
+            left: MAX_NODES - 3, // besides the one in the middle, and the last rest of each direction
         };
         let (mut up, mut down) = (vec![focus], vec![focus]);
         for distance in 1..=reach.up.max(reach.down) {
@@ -217,14 +217,33 @@ mod tests {
 
     #[test]
     fn no_more_nodes_are_shown_than_fit() {
-        // A tree: each node leads to five.
-        let edges = (1..4_000).map(|n: usize| (format!("{:04}", (n - 1) / 5), format!("{n:04}")));
-        let graph = graph(&edges.collect::<Vec<_>>());
-        let found = graph.neighbourhood(&node("0000"), Reach { up: 0, down: 9 });
-        assert!(found.nodes.len() <= MAX_NODES);
-        let more = found.nodes.iter();
-        let more = more.filter(|shown| matches!(shown.what, Shown::More(_)));
-        assert!(more.count() > 0);
+        for width in [2, 5, 6, 29, 40] {
+            // A tree in each direction: each node leads to so many.
+            let edges = (1..4_000).flat_map(|n: usize| {
+                let name = |tree: &str, n: usize| match n {
+                    0 => "root".to_owned(),
+                    n => format!("{tree}{n:04}"),
+                };
+                let (before, n) = ((n - 1) / width, n);
+                let down = (name("down", before), name("down", n));
+                [down, (name("up", n), name("up", before))]
+            });
+            let graph = graph(&edges.collect::<Vec<_>>());
+            let found = graph.neighbourhood(&node("root"), Reach { up: 9, down: 9 });
+            assert!(
+                found.nodes.len() <= MAX_NODES,
+                "{width}: {}",
+                found.nodes.len()
+            );
+            for is_before in [true, false] {
+                let side = found
+                    .nodes
+                    .iter()
+                    .filter(|shown| (shown.level < 0) == is_before);
+                let mut more = side.filter(|shown| matches!(shown.what, Shown::More(_)));
+                assert!(more.next().is_some(), "{width}");
+            }
+        }
     }
 
     #[test]
