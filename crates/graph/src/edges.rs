@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::EventGraph;
-use crate::node::Node;
+use crate::node::{Name, Names, Node};
 
 /// Nodes and the edges between them. The same in whatever order they were added.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,30 +14,46 @@ pub struct Graph {
     before: BTreeMap<Node, BTreeSet<Node>>,
     /// Other names of datasets.
     aliases: BTreeMap<Node, BTreeSet<Node>>,
+    names: Names,
 }
 
 impl Graph {
     /// Adds the nodes, edges and aliases of an event.
     pub fn add(&mut self, event: &EventGraph) {
-        for node in &event.nodes {
-            self.add_node(node.clone());
+        // Each name is compared with that of other events once, and not for each of its edges.
+        let of_nodes = event.nodes.iter().map(|node| &node.identity);
+        let of_aliases = event.aliases.iter().flat_map(|(one, other)| [one, other]);
+        let mut names: BTreeMap<&Name, Name> = BTreeMap::new();
+        for name in of_nodes.chain(of_aliases) {
+            let shared = names.entry(name);
+            shared.or_insert_with(|| self.names.share(name.clone()));
+        }
+        let shared = |name: &Name| names.get(name).unwrap_or(name).clone();
+        let node = |node: &Node| Node {
+            kind: node.kind,
+            identity: shared(&node.identity),
+        };
+        for one in &event.nodes {
+            self.add_node(node(one));
         }
         for (from, to) in &event.edges {
-            self.add_edge(from.clone(), to.clone());
+            self.add_edge(node(from), node(to));
         }
         for (alias, dataset) in &event.aliases {
-            let [alias, dataset] = [alias, dataset].map(|name| Node::dataset(name.clone()));
+            let [alias, dataset] = [alias, dataset].map(|name| Node::dataset(shared(name)));
             self.add_alias(alias, dataset);
         }
     }
 
     /// Adds a node.
     pub fn add_node(&mut self, node: Node) {
+        let node = self.shared(node);
         self.after.entry(node).or_default();
     }
 
     /// Adds an edge, with its nodes.
     pub fn add_edge(&mut self, from: Node, to: Node) {
+        let [from, to] = [from, to].map(|node| self.shared(node));
         self.add_node(to.clone());
         let before = self.before.entry(to.clone()).or_default();
         before.insert(from.clone());
@@ -46,7 +62,15 @@ impl Graph {
 
     /// Adds another name of a dataset.
     pub fn add_alias(&mut self, alias: Node, dataset: Node) {
+        let [alias, dataset] = [alias, dataset].map(|node| self.shared(node));
         self.aliases.entry(alias).or_default().insert(dataset);
+    }
+
+    fn shared(&mut self, node: Node) -> Node {
+        Node {
+            identity: self.names.share(node.identity),
+            ..node
+        }
     }
 
     /// All nodes, in order.
@@ -75,7 +99,8 @@ impl Graph {
     #[must_use]
     pub fn without_aliases(&self) -> Graph {
         let mut one = Graph::default();
-        let name = |node: &Node| self.dataset_of(node).clone();
+        let datasets = self.datasets();
+        let name = |node: &Node| datasets.get(node).copied().unwrap_or(node).clone();
         for node in self.nodes() {
             one.add_node(name(node));
         }
@@ -85,20 +110,32 @@ impl Graph {
         one
     }
 
-    /// The dataset that a name stands for; the node itself, if it is no alias.
-    pub fn dataset_of<'g>(&'g self, node: &'g Node) -> &'g Node {
-        let mut path = vec![node];
-        let mut last = node;
-        while let Some(next) = self.aliases.get(last).and_then(BTreeSet::first) {
-            // Names that lead to each other: what the circle is, and not where it is entered, decides.
-            if let Some(begin) = path.iter().position(|name| *name == next) {
-                let circle = path.iter().skip(begin).copied();
-                return circle.min().unwrap_or(next);
-            }
-            path.push(next);
-            last = next;
+    /// Each alias with the dataset that it stands for. Takes steps in proportion to the aliases, however they lead to each other.
+    pub fn datasets(&self) -> BTreeMap<&Node, &Node> {
+        let mut datasets: BTreeMap<&Node, &Node> = BTreeMap::new();
+        for alias in self.aliases.keys() {
+            let mut path: Vec<&Node> = Vec::new();
+            let mut positions: BTreeMap<&Node, usize> = BTreeMap::new();
+            let mut last = alias;
+            let dataset = loop {
+                if let Some(dataset) = datasets.get(last) {
+                    break *dataset;
+                }
+                // Names that lead to each other: what the circle is, and not where it is entered, decides.
+                if let Some(begin) = positions.get(last) {
+                    let circle = path.iter().skip(*begin).copied();
+                    break circle.min().unwrap_or(last);
+                }
+                let Some(next) = self.aliases.get(last).and_then(BTreeSet::first) else {
+                    break last;
+                };
+                positions.insert(last, path.len());
+                path.push(last);
+                last = next;
+            };
+            datasets.extend(path.into_iter().map(|name| (name, dataset)));
         }
-        last
+        datasets
     }
 }
 
@@ -138,8 +175,22 @@ mod tests {
     fn names_that_lead_to_each_other_are_one_from_wherever_one_begins() {
         let graph = graph(&[], &[("x", "c"), ("c", "b"), ("b", "d"), ("d", "c")]);
         for name in ["x", "b", "c", "d"] {
-            assert_eq!(graph.dataset_of(&node(name)), &node("b"), "{name}");
+            assert_eq!(graph.datasets()[&node(name)], &node("b"), "{name}");
         }
+    }
+
+    #[test]
+    fn a_long_chain_of_names_is_followed_once() {
+        const LENGTH: usize = 50_000; // a step for each pair would take minutes
+        let names = (0..=LENGTH).map(|n| format!("{n:05}")).collect::<Vec<_>>();
+        let mut graph = Graph::default();
+        for pair in names.windows(2) {
+            graph.add_alias(node(&pair[0]), node(&pair[1]));
+            graph.add_edge(node("a"), node(&pair[0]));
+        }
+        let one = graph.without_aliases();
+        let edges: Vec<_> = one.edges().collect();
+        assert_eq!(edges, [(&node("a"), &node(&names[LENGTH]))]);
     }
 
     #[test]

@@ -1,11 +1,17 @@
 //! The nodes and edges that one event names, by the positions of the specification. Where a key is repeated, the last one
 //! counts, as for nearly every JSON reader.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use openlineage::{Event, Identity, Json, Subject};
 
-use crate::node::{Column, ColumnEdge, EdgeKind, Node};
+use crate::node::{Column, ColumnEdge, EdgeKind, Name, Names, Node};
+
+/// The most edges of an event, the most between columns, and the most aliases. An event of the largest size can name some
+/// hundred thousand, which is no job that anybody wrote.
+pub const MAX_EDGES: usize = 50_000;
 
 /// What an event says about lineage. Whether its run has succeeded is for the caller to know.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,107 +23,156 @@ pub struct EventGraph {
     /// Between columns of inputs and outputs. Of a pair there is one edge: direct, if it is both.
     pub columns: BTreeSet<ColumnEdge>,
     /// Other names of datasets, each with the dataset: the facet `symlinks`.
-    pub aliases: BTreeSet<(Identity, Identity)>,
+    pub aliases: BTreeSet<(Name, Name)>,
     /// The job with its parent: the facet `parent`, such as a task and its DAG.
-    pub parent: Option<(Identity, Identity)>,
+    pub parent: Option<(Name, Name)>,
+    /// How many edges and aliases are left out, with the nodes that only they have: those beyond [`MAX_EDGES`].
+    pub left_out: usize,
+}
+
+/// What is read of an event, and the names in it.
+#[derive(Default)]
+struct Reading {
+    found: EventGraph,
+    names: Names,
 }
 
 impl EventGraph {
     /// Reads an event.
     pub fn of(event: &Event) -> EventGraph {
-        let mut found = EventGraph::default();
+        let mut reading = Reading::default();
         let root = event.json();
         match event.subject() {
             Subject::Run { job, .. } | Subject::Job { job } => {
+                let job = reading.names.share(job.clone().into());
                 let node = Node::job(job.clone());
-                found.nodes.insert(node.clone());
+                reading.found.nodes.insert(node.clone());
                 for dataset in datasets(root, "inputs") {
-                    let input = found.dataset(dataset);
-                    found.edges.extend(input.map(|input| (input, node.clone())));
+                    reading.edge(dataset, |input| (input, node.clone()));
                 }
                 for dataset in datasets(root, "outputs") {
-                    let output = found.dataset(dataset);
-                    found
-                        .edges
-                        .extend(output.map(|output| (node.clone(), output)));
+                    reading.edge(dataset, |output| (node.clone(), output));
                 }
-                found.read_parent(root, job);
+                reading.read_parent(root, &job);
             }
             Subject::Dataset { .. } => {
                 if let Some(dataset) = root.get("dataset") {
-                    found.dataset(dataset);
+                    let node = reading.dataset(dataset);
+                    reading.found.nodes.extend(node);
                 }
             }
         }
-        found
+        reading.found
+    }
+}
+
+impl Reading {
+    fn name(&mut self, named: Json<'_>) -> Option<Name> {
+        Some(self.names.share(Identity::of(named)?.into()))
     }
 
-    /// Adds a dataset with what its facets say. Returns its node, unless it has no name.
+    /// Adds a dataset, and its edge.
+    fn edge(&mut self, dataset: Json<'_>, edge: impl FnOnce(Node) -> (Node, Node)) {
+        let Some(node) = self.dataset(dataset) else {
+            return;
+        };
+        let found = &mut self.found;
+        if add(&mut found.edges, edge(node.clone()), &mut found.left_out) {
+            found.nodes.insert(node);
+        }
+    }
+
+    /// Adds what the facets of a dataset say. Returns its node, unless it has no name.
     fn dataset(&mut self, dataset: Json<'_>) -> Option<Node> {
-        let identity = Identity::of(dataset)?;
+        let name = self.name(dataset)?;
         let facets = dataset.get("facets");
         let facet = |name| facets.and_then(|facets| facets.get(name));
         if let Some(symlinks) = facet("symlinks") {
-            let names = datasets(symlinks, "identifiers").filter_map(Identity::of);
-            let others = names.filter(|name| *name != identity);
-            self.aliases
-                .extend(others.map(|name| (name, identity.clone())));
+            for other in datasets(symlinks, "identifiers") {
+                let Some(alias) = self.name(other).filter(|alias| *alias != name) else {
+                    continue;
+                };
+                let found = &mut self.found;
+                let alias = (alias, name.clone());
+                add(&mut found.aliases, alias, &mut found.left_out);
+            }
         }
         if let Some(lineage) = facet("columnLineage") {
-            self.columns(lineage, &identity);
+            self.columns(lineage, &name);
         }
-        let node = Node::dataset(identity);
-        self.nodes.insert(node.clone());
-        Some(node)
+        Some(Node::dataset(name))
     }
 
-    fn columns(&mut self, lineage: Json<'_>, output: &Identity) {
+    fn columns(&mut self, lineage: Json<'_>, output: &Name) {
         let mut edges: BTreeMap<(Column, Column), EdgeKind> = BTreeMap::new();
         let fields = lineage.get("fields").map(Json::members).unwrap_or_default();
         let fields = fields.iter().filter_map(|field| {
             let inputs = datasets(field.value, "inputFields").collect::<Vec<_>>();
-            Some((Some(field.key.string()?.into_owned()), inputs))
+            Some((Some(Arc::from(field.key.string()?)), inputs))
         });
         let whole = (None, datasets(lineage, "dataset").collect());
         for (field, inputs) in fields.chain([whole]) {
             for input in inputs {
-                let Some(from) = column(input) else { continue };
-                self.nodes.insert(Node::dataset(from.dataset.clone()));
+                let Some(from) = self.column(input) else {
+                    continue;
+                };
                 let to = Column {
                     dataset: output.clone(),
                     field: field.clone(),
                 };
                 let kind = kind(input);
-                let known = edges.entry((from, to)).or_insert(kind);
-                *known = kind.min(*known); // direct is the smaller one
+                let is_full = self.found.columns.len() + edges.len() >= MAX_EDGES;
+                match edges.entry((from, to)) {
+                    Entry::Occupied(mut known) => {
+                        let kind = kind.min(*known.get()); // direct is the smaller one
+                        known.insert(kind);
+                    }
+                    Entry::Vacant(_) if is_full => self.found.left_out += 1,
+                    Entry::Vacant(edge) => {
+                        let from = Node::dataset(edge.key().0.dataset.clone());
+                        self.found.nodes.insert(from);
+                        edge.insert(kind);
+                    }
+                }
             }
         }
         let edges = edges.into_iter();
         let edges = edges.map(|((from, to), kind)| ColumnEdge { from, to, kind });
-        self.columns.extend(edges);
+        self.found.columns.extend(edges);
     }
 
-    fn read_parent(&mut self, root: Json<'_>, job: &Identity) {
+    /// A column that is read.
+    fn column(&mut self, input: Json<'_>) -> Option<Column> {
+        Some(Column {
+            dataset: self.name(input)?,
+            field: Some(Arc::from(input.get("field")?.string()?)),
+        })
+    }
+
+    fn read_parent(&mut self, root: Json<'_>, job: &Name) {
         let parent = root.at(&["run", "facets", "parent", "job"]);
-        if let Some(parent) = parent.and_then(Identity::of) {
-            self.nodes.insert(Node::job(parent.clone()));
-            self.parent = Some((job.clone(), parent));
+        if let Some(parent) = parent.and_then(|parent| self.name(parent)) {
+            self.found.nodes.insert(Node::job(parent.clone()));
+            self.found.parent = Some((job.clone(), parent));
         }
     }
+}
+
+/// Adds an item, unless the set is full. Returns whether it is in it.
+fn add<T: Ord>(set: &mut BTreeSet<T>, item: T, left_out: &mut usize) -> bool {
+    if set.len() < MAX_EDGES {
+        set.insert(item);
+        return true;
+    }
+    let is_known = set.contains(&item);
+    *left_out += usize::from(!is_known);
+    is_known
 }
 
 /// The elements of a list of datasets.
 fn datasets<'t>(holder: Json<'t>, list: &str) -> impl Iterator<Item = Json<'t>> {
     let items = holder.get(list).map(Json::items).unwrap_or_default();
     items.into_iter()
-}
-
-/// A column that is read.
-fn column(input: Json<'_>) -> Option<Column> {
-    Some(Column {
-        dataset: Identity::of(input)?,
-        field: Some(input.get("field")?.string()?.into_owned()),
-    })
 }
 
 /// Indirect if all transformations are.
@@ -215,10 +270,53 @@ mod tests {
         );
         assert_eq!(
             found.aliases,
-            BTreeSet::from([(identity("t"), identity("a"))])
+            BTreeSet::from([(identity("t").into(), identity("a").into())])
         );
-        assert_eq!(found.parent, Some((identity("j"), identity("dag"))));
+        let parent = (identity("j").into(), identity("dag").into());
+        assert_eq!(found.parent, Some(parent));
         assert!(found.nodes.contains(&Node::job(identity("dag"))));
+    }
+
+    #[test]
+    fn an_event_of_any_size_has_names_in_proportion_to_it_and_a_number_of_edges() {
+        const MORE: usize = 7;
+        // The name of the job is compared for each edge: with others of its length, that would take minutes.
+        let long = "j".repeat(2_000_000);
+        let outputs = (0..MAX_EDGES + MORE).map(|n| format!(r#"{{"namespace":"n","name":"{n}"}}"#));
+        let outputs = outputs.collect::<Vec<_>>().join(",");
+        let run = JOB.replace(r#""j""#, &format!(r#""{long}""#));
+        let found = of(&format!(
+            r#"{run},"outputs":[{outputs},{{"namespace":"n","name":"0"}}]"#
+        ));
+        assert_eq!((found.edges.len(), found.left_out), (MAX_EDGES, MORE));
+        assert_eq!(found.nodes.len(), 1 + MAX_EDGES);
+        let name = |node: &Node| std::ptr::from_ref::<Identity>(&node.identity);
+        let jobs: BTreeSet<_> = found.edges.iter().map(|(job, _)| name(job)).collect();
+        assert_eq!(jobs.len(), 1, "one name");
+        let mut graph = crate::Graph::default();
+        graph.add(&found);
+        // The same names in another event.
+        graph.add(&of(&format!(r#"{run},"outputs":[{outputs}]"#)));
+        let jobs: BTreeSet<_> = graph.edges().map(|(job, _)| name(job)).collect();
+        assert_eq!((jobs.len(), graph.edges().count()), (1, MAX_EDGES));
+    }
+
+    #[test]
+    fn columns_and_other_names_have_a_bound_too() {
+        let inputs =
+            (0..MAX_EDGES + 2).map(|n| format!(r#"{{"namespace":"n","name":"a","field":"{n}"}}"#));
+        let names = (0..MAX_EDGES + 3)
+            .map(|n| format!(r#"{{"namespace":"n","name":"{n}","type":"TABLE"}}"#));
+        let found = of(&format!(
+            r#"{JOB},"outputs":[{{"namespace":"n","name":"b","facets":{{"columnLineage":{{"_producer":"urn:p","_schemaURL":"https://openlineage.io/spec/facets/1-2-0/ColumnLineageDatasetFacet.json","fields":{{"x":{{"inputFields":[{}]}}}}}},"symlinks":{{"_producer":"urn:p","_schemaURL":"https://openlineage.io/spec/facets/1-0-0/SymlinksDatasetFacet.json","identifiers":[{}]}}}}}}]"#,
+            inputs.collect::<Vec<_>>().join(","),
+            names.collect::<Vec<_>>().join(",")
+        ));
+        assert_eq!(
+            (found.columns.len(), found.aliases.len()),
+            (MAX_EDGES, MAX_EDGES)
+        );
+        assert_eq!((found.edges.len(), found.left_out), (1, 5));
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod neighbourhood;
 mod node;
 
 pub use edges::Graph;
-pub use event::EventGraph;
+pub use event::{EventGraph, MAX_EDGES};
 pub use layout::{BoxSize, Layout, Line, MAX_DUMMIES, MAX_WORK, Point, Rect, layout};
 pub use neighbourhood::{MAX_COLUMN, MAX_NODES, Neighbourhood, Reach, Shown, ShownNode};
-pub use node::{Column, ColumnEdge, EdgeKind, Node, NodeKind};
+pub use node::{Column, ColumnEdge, EdgeKind, Name, Node, NodeKind};

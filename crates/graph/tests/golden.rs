@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use graph::{Column, EdgeKind, EventGraph, Node, NodeKind};
+use graph::{Column, EdgeKind, EventGraph, Name, Node, NodeKind};
 use openlineage::{Event, Identity, Level};
 
 #[derive(Debug, PartialEq, serde::Deserialize)]
@@ -49,7 +49,7 @@ fn found(event: &Event) -> Golden {
         };
         [column(&edge.from), column(&edge.to), kind.to_owned()]
     });
-    let pair = |(one, other): &(Identity, Identity)| [name(one), name(other)];
+    let pair = |(one, other): &(Name, Name)| [name(one), name(other)];
     Golden {
         nodes: sorted(graph.nodes.iter().map(node)),
         edges: sorted(graph.edges.iter().map(|(from, to)| [node(from), node(to)])),
