@@ -34,9 +34,10 @@ const GROUP: usize = 256;
 /// The pause between two groups that are not full: each ends with a sync of the disk, which delivery needs too.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// How often the time of a group passes before the next one: the history takes a sixteenth of the time at most, since ingest and
-/// delivery need the processors and the disk. That is some thousands of outcomes a second; of a burst that is longer than
-/// what may wait, the rest is left out. Without a limit it took a quarter of the requests that two processors can answer.
+/// How often the time of a group passes before the next one: the history takes a sixteenth of the time, and more only if a
+/// group takes a third of a second, since ingest and delivery need the processors and the disk. That is some thousands of
+/// outcomes a second; of a burst that is longer than what may wait, the rest is left out. Without a limit it took a quarter of
+/// the requests that two processors can answer.
 const SHARE: u32 = 15;
 
 /// The longest pause: after a slow write, such as on a disk that another process syncs, what waits is not held up for minutes.
