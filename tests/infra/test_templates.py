@@ -118,7 +118,7 @@ def test_a_stream_that_waits_and_records_that_could_not_be_kept_ring_an_alarm(ki
         assert alarms[metric]["Namespace"] == "AWS/Lambda" and alarms[metric]["Dimensions"] == alarms["Errors"]["Dimensions"]
         assert alarms[metric]["AlarmActions"] == alarms["Errors"]["AlarmActions"] and len(alarms[metric]["AlarmDescription"]) > 60
     if kind == "kinesis":
-        # Milliseconds: long before 360 attempts are over, of which each takes half a minute.
+        # Milliseconds: long before 360 retries are exhausted, of which each takes half a minute.
         assert 60_000 < int(alarms["IteratorAge"]["Threshold"]) < 360 * 30_000 / 4
 
 
