@@ -57,9 +57,14 @@ fn size(event: &FoundEvent) -> usize {
     names + event.outcomes.iter().map(outcome).sum::<usize>()
 }
 
-/// Returns the number of the newest change; 0 if nothing is recorded.
+/// Returns the number of the newest change, also if its event was deleted; 0 if nothing was ever recorded.
 pub(crate) fn newest(connection: &Connection) -> rusqlite::Result<i64> {
-    let select = "SELECT coalesce(max(changed), 0) FROM events";
+    // A repair of a damaged file may find rows of one of them only.
+    let select = "
+        SELECT max(
+            coalesce((SELECT max(last) FROM changes), 0),
+            coalesce((SELECT max(changed) FROM events), 0),
+            coalesce((SELECT max(row) FROM outcomes), 0))";
     connection
         .prepare_cached(select)?
         .query_row([], |row| row.get(0))
@@ -296,13 +301,14 @@ fn event(row: &Row<'_>) -> rusqlite::Result<FoundEvent> {
 
 fn outcomes(connection: &Connection, event: i64) -> rusqlite::Result<Vec<FoundOutcome>> {
     let select = "
-        SELECT target, outcome, at, attempts, duration, reason, detail, rules, merged
+        SELECT row, target, outcome, at, attempts, duration, reason, detail, rules, merged
         FROM outcomes WHERE event = ?1 ORDER BY at, target";
     let mut select = connection.prepare_cached(select)?;
     let rows = select.query_map([event], |row| {
         let rules: Option<String> = row.get("rules")?;
         let duration: i64 = row.get("duration")?;
         Ok(FoundOutcome {
+            position: row.get("row")?,
             target: row.get("target")?,
             outcome: row.get("outcome")?,
             at: crate::shown(row.get("at")?),

@@ -50,6 +50,8 @@ pub struct Name {
 /// What became of an event at a target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FoundOutcome {
+    /// The number of this change, at most that of the event.
+    pub position: i64,
     /// The target.
     pub target: String,
     /// `delivered`, `unchanged`, `dropped`, `dead_lettered` or `retry`.

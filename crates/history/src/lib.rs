@@ -14,6 +14,7 @@ mod retention;
 mod schema;
 mod search;
 
+use std::num::NonZeroU8;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -22,7 +23,8 @@ use std::time::Duration;
 use journal::{Claim, Journal};
 use rusqlite::{Connection, ErrorCode};
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use time::format_description::well_known::Iso8601;
+use time::format_description::well_known::iso8601::{Config, EncodedConfig, TimePrecision};
 
 pub use entry::{Entry, MAX_DATASETS, Outcome, datasets};
 pub use find::Page;
@@ -108,11 +110,12 @@ impl History {
     ) -> Result<Found, FindError> {
         let read = move |connection: &Connection| {
             within(connection, BUDGET, |connection| {
-                // First: what is recorded meanwhile comes with the next page.
-                let newest = find::newest(connection)?;
+                // One snapshot: what is recorded meanwhile comes with the next page, and `newest` is not older than the page.
+                let connection = connection.unchecked_transaction()?;
+                let newest = find::newest(&connection)?;
                 // One more than asked for, which tells whether there are more.
                 let asked = (page, limit.saturating_add(1));
-                let (events, is_cut) = find::find(connection, &search, asked, now)?;
+                let (events, is_cut) = find::find(&connection, &search, asked, now)?;
                 let mut found = Found::page(events, limit, newest);
                 found.more |= is_cut;
                 Ok(found)
@@ -178,11 +181,22 @@ fn within<R>(
     })
 }
 
+/// RFC 3339 with three decimals.
+const MILLISECONDS: EncodedConfig = Config::DEFAULT
+    .set_time_precision(TimePrecision::Second {
+        decimal_digits: NonZeroU8::new(3),
+    })
+    .encode();
+
+/// A time in RFC 3339 with three decimals, the rest of which is cut: so texts of times in UTC sort as the times do.
+pub fn written(time: OffsetDateTime) -> String {
+    time.format(&Iso8601::<MILLISECONDS>).unwrap_or_default()
+}
+
 /// A time in milliseconds since 1970, in RFC 3339.
 fn shown(time: i64) -> String {
     let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(time) * 1_000_000);
-    let text = time.ok().and_then(|time| time.format(&Rfc3339).ok());
-    text.unwrap_or_default()
+    time.map_or_else(|_| String::new(), written)
 }
 
 #[cfg(test)]

@@ -4,25 +4,18 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use openlineage::Identity;
 
-use crate::Entry;
+use crate::{Entry, find};
 
 /// An hour, in milliseconds.
 pub(crate) const HOUR: i64 = 3_600_000;
 
 /// Writes outcomes in their order, as part of one transaction.
 pub(crate) fn record(connection: &Connection, entries: &[Entry]) -> rusqlite::Result<()> {
-    // A repair of a damaged file may find rows of one of both only.
-    let last = "
-        SELECT max(
-            coalesce((SELECT max(last) FROM changes), 0),
-            coalesce((SELECT max(changed) FROM events), 0))";
-    let mut changed: i64 = connection
-        .prepare_cached(last)?
-        .query_row([], |it| it.get(0))?;
+    let mut changed = find::newest(connection)?;
     for entry in entries {
         changed += 1;
         let event = event(connection, entry, changed)?;
-        let is_new = outcome(connection, entry, event)?;
+        let is_new = outcome(connection, entry, (event, changed))?;
         // The rules of each target may change names.
         if is_new {
             for dataset in &entry.datasets {
@@ -76,19 +69,24 @@ fn event(connection: &Connection, entry: &Entry, changed: i64) -> rusqlite::Resu
 }
 
 /// Writes the outcome of the event at the target. Returns whether it is the first one.
-fn outcome(connection: &Connection, entry: &Entry, event: i64) -> rusqlite::Result<bool> {
+fn outcome(
+    connection: &Connection,
+    entry: &Entry,
+    (event, changed): (i64, i64),
+) -> rusqlite::Result<bool> {
     let known = "SELECT 1 FROM outcomes WHERE event = ?1 AND target = ?2";
     let known = connection
         .prepare_cached(known)?
         .exists(params![event, entry.target])?;
     let upsert = "
-        INSERT INTO outcomes (event, target, outcome, at, attempts, duration, reason, detail, rules, merged)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
-        ON CONFLICT (event, target) DO UPDATE SET outcome = excluded.outcome, at = excluded.at,
+        INSERT INTO outcomes (row, event, target, outcome, at, attempts, duration, reason, detail, rules, merged)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+        ON CONFLICT (event, target) DO UPDATE SET row = excluded.row, outcome = excluded.outcome, at = excluded.at,
             attempts = excluded.attempts, duration = excluded.duration, reason = excluded.reason,
             detail = excluded.detail, rules = excluded.rules, merged = excluded.merged";
     let rules = (!entry.rules.is_empty()).then(|| entry.rules.join("\n"));
     connection.prepare_cached(upsert)?.execute(params![
+        changed,
         event,
         entry.target,
         entry.outcome.name(),

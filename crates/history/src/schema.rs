@@ -38,6 +38,7 @@ pub(crate) const SCHEMA: Schema = Schema {
         );
         -- What happened last to an event at a target.
         CREATE TABLE IF NOT EXISTS outcomes (
+            -- The number of this change, as `changed` is. Of a row of an earlier version, no larger than that of its event.
             row INTEGER PRIMARY KEY,
             event INTEGER NOT NULL,
             target TEXT NOT NULL,

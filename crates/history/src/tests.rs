@@ -184,7 +184,7 @@ async fn an_event_has_one_row_that_tells_what_happened_last_at_each_target() {
     let found = place.page("", Page::Before(None), 10).await;
     assert_eq!((numbers(&found), found.more), (vec![1, 2], false));
     let event = &found.events[0];
-    assert_eq!(event.changed_at, "1970-01-01T00:00:09Z");
+    assert_eq!(event.changed_at, "1970-01-01T00:00:09.000Z");
     let outcomes: Vec<_> = event
         .outcomes
         .iter()
@@ -203,6 +203,9 @@ async fn an_event_has_one_row_that_tells_what_happened_last_at_each_target() {
         ("one", "delivered", 2, None, String::new()),
     ];
     assert_eq!(outcomes, expected);
+    // Each outcome has the number of its own change.
+    let positions: Vec<i64> = event.outcomes.iter().map(|it| it.position).collect();
+    assert_eq!((positions, event.position), (vec![3, 4], 4));
     // The same again changes nothing but the order.
     place.record(vec![delivered]).await;
     assert_eq!(place.count("events").await, 2);
@@ -413,6 +416,19 @@ async fn a_damaged_file_is_set_aside_and_recording_goes_on() {
         .find(Search::default(), Page::Before(None), 1, 0)
         .await;
     assert_eq!(numbers(&found.unwrap()), [1]);
+}
+
+#[tokio::test]
+async fn outcomes_whose_events_are_lost_do_not_stop_recording() {
+    let place = Place::new();
+    place
+        .record((1..=3).map(|n| entry(n, Outcome::Delivered)).collect())
+        .await;
+    let lose = |it: &Connection| it.execute("DELETE FROM events WHERE changed > 1", []);
+    place.history.journal.write(lose).await.unwrap();
+    place.record(vec![entry(4, Outcome::Delivered)]).await;
+    let found = place.page("", Page::Before(None), 1).await;
+    assert_eq!((numbers(&found), found.newest), (vec![4], 4));
 }
 
 proptest! {

@@ -5,6 +5,7 @@
 //! `events/history.rs` puts together. `events/log_groups.rs` says which log groups there are, `events/insights.rs` runs queries,
 //! `events/follow.rs` goes on with new lines, and `events/show.rs` prints.
 
+mod changes;
 mod follow;
 mod history;
 mod insights;
@@ -12,6 +13,7 @@ mod local;
 mod log_groups;
 mod query;
 mod show;
+mod source;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -28,14 +30,19 @@ use insights::{Insights, Range};
 use query::{OutcomeName, Selection};
 
 pub(super) use insights::QueryError;
-pub(super) use local::LookError;
+pub(super) use source::LookError;
+
+/// There are two forms, of which clap would make one that asks for both.
+const USAGE: &str = "lineage-proxy events [OPTIONS] DIR|URL [SEARCH]...
+       lineage-proxy events [OPTIONS] --stack NAME";
 
 #[derive(Debug, Args)]
+#[command(override_usage = USAGE)]
 pub(super) struct Arguments {
     /// Where the history is: the data folder of a `serve`, or its URL.
     #[arg(
         value_name = "DIR|URL",
-        required_unless_present = "stack",
+        required_unless_present_any = ["stack", "id", "run", "job", "outcome", "since", "until"],
         conflicts_with = "stack"
     )]
     from: Option<String>,
@@ -46,22 +53,22 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NAME")]
     stack: Option<String>,
     /// With --stack: only the event with this id, which ingest returned.
-    #[arg(long, value_name = "ID", requires = "stack")]
+    #[arg(long, value_name = "ID")]
     id: Option<Uuid>,
     /// With --stack: only the events of a run.
-    #[arg(long, value_name = "ID", requires = "stack")]
+    #[arg(long, value_name = "ID")]
     run: Option<Uuid>,
     /// With --stack: only the events of jobs: NAMESPACE/NAME, or the name alone; `*` stands for any text.
-    #[arg(long, value_name = "JOB", requires = "stack")]
+    #[arg(long, value_name = "JOB")]
     job: Option<String>,
     /// With --stack: only events that ended so.
-    #[arg(long, value_enum, requires = "stack")]
+    #[arg(long, value_enum)]
     outcome: Option<OutcomeName>,
     /// With --stack: only what was logged at this time or later: 2026-11-20T10:00:00Z, 2026-11-20, or how long ago. By default 1h.
-    #[arg(long, value_name = "TIME", value_parser = PointInTime::parse_text, requires = "stack")]
+    #[arg(long, value_name = "TIME", value_parser = PointInTime::parse_text)]
     since: Option<PointInTime>,
     /// With --stack: only what was logged before this time.
-    #[arg(long, value_name = "TIME", value_parser = PointInTime::parse_text, requires = "stack", conflicts_with = "follow")]
+    #[arg(long, value_name = "TIME", value_parser = PointInTime::parse_text, conflicts_with = "follow")]
     until: Option<PointInTime>,
     /// The most events, the newest.
     #[arg(long, value_name = "EVENTS", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000))]
@@ -93,7 +100,10 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match (&arguments.from, &arguments.stack) {
         (Some(from), _) => local::run(from, &arguments).await,
         (None, Some(stack)) => of_stack(stack, &arguments).await,
-        (None, None) => Err(Errors::general("expected a data folder, a URL, or --stack").into()),
+        (None, None) => {
+            local::refuse_selection(&arguments)?;
+            Err(Errors::general("expected a data folder, a URL, or --stack").into())
+        }
     }
 }
 

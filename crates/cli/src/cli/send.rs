@@ -253,7 +253,7 @@ impl Endpoint {
 }
 
 /// Whether the same request may succeed later.
-fn is_transient(status: StatusCode) -> bool {
+pub(super) fn is_transient(status: StatusCode) -> bool {
     let may_pass = matches!(
         status,
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS

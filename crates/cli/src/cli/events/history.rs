@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use ::history::{Name, written};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
@@ -12,13 +13,14 @@ use super::insights::time_of;
 use super::query::Selection;
 
 /// The fields of a line that say which event it is about, and whose values stand in the head of an event.
-const IDENTITY: [&str; 8] = [
+const IDENTITY: [&str; 9] = [
     "message",
     "id",
     "ids",
     "run.id",
     "job.namespace",
     "job.name",
+    "datasets",
     "event.type",
     "outcome",
 ];
@@ -46,11 +48,14 @@ pub(super) struct History {
     pub(super) namespace: Option<String>,
     #[serde(rename = "job.name")]
     pub(super) name: Option<String>,
+    /// Those that it names. The log does not tell them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) datasets: Vec<Name>,
     #[serde(rename = "event.type")]
     pub(super) event_type: Option<String>,
     /// When ingest accepted it, as its id says.
     pub(super) accepted_at: Option<String>,
-    /// How it ended, at each target; nothing while it waits.
+    /// What became of it last at each target; nothing while it waits. The log tells only how it ended.
     pub(super) outcomes: BTreeSet<String>,
     pub(super) steps: Vec<Step>,
 }
@@ -191,6 +196,7 @@ fn history(id: Option<Uuid>, lines: &[&Line]) -> History {
         run: first("run.id"),
         namespace: first("job.namespace"),
         name: first("job.name"),
+        datasets: Vec::new(),
         event_type: first("event.type"),
         accepted_at: id.and_then(|id| accepted_at(&id)).map(written),
         outcomes: own.iter().filter_map(outcome).collect(),
@@ -214,13 +220,6 @@ pub(super) fn accepted_at(id: &Uuid) -> Option<OffsetDateTime> {
 pub(super) fn time_text(milliseconds: i64) -> String {
     let time = OffsetDateTime::from_unix_timestamp(milliseconds.div_euclid(1_000));
     time.map_or_else(|_| milliseconds.to_string(), written)
-}
-
-/// A time with milliseconds.
-pub(super) fn written(time: OffsetDateTime) -> String {
-    let milliseconds = time.nanosecond() / 1_000_000 * 1_000_000;
-    let time = time.replace_nanosecond(milliseconds).unwrap_or(time);
-    time.format(&Rfc3339).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What is printed: one block an event, or one line a step while `--follow` goes on.
 
+use ::history::Name;
 use serde_json::{Map, Value, json};
 
 use super::history::{History, Line, Step};
@@ -30,10 +31,12 @@ pub(super) fn line(line: &Line, output: Output) -> anyhow::Result<()> {
         }
         Output::Text => {
             let text = |name: &str| line.fields.get(name).and_then(Value::as_str);
-            let job = job(text("job.namespace"), text("job.name"));
+            let datasets = line.fields.get("datasets").cloned().unwrap_or_default();
+            let datasets: Vec<Name> = serde_json::from_value(datasets).unwrap_or_default();
+            let subject = subject(text("job.namespace"), text("job.name"), &datasets);
             let id = text("id").unwrap_or("-");
             print(format!(
-                "{}  {id}  {}  {job}  {}  {}",
+                "{}  {id}  {}  {subject}  {}  {}",
                 clean(&step.time),
                 clean(&step.function),
                 clean(&step.message),
@@ -47,14 +50,15 @@ pub(super) fn line(line: &Line, output: Output) -> anyhow::Result<()> {
 fn block(history: &History) -> String {
     let id = history.id.as_deref().unwrap_or("(rejected: no id)");
     let kind = history.event_type.as_deref().unwrap_or("event");
-    let job = job(history.namespace.as_deref(), history.name.as_deref());
+    let (namespace, name) = (history.namespace.as_deref(), history.name.as_deref());
+    let subject = subject(namespace, name, &history.datasets);
     let run = history.run.as_deref().unwrap_or("-");
     let outcome = match history.outcomes.is_empty() {
         true => "no outcome yet".to_owned(),
         false => Vec::from_iter(history.outcomes.iter().map(String::as_str)).join(", "),
     };
     let mut text = format!(
-        "{}  {}\n  {} of {job}, run {}",
+        "{}  {}\n  {} of {subject}, run {}",
         clean(id),
         clean(&outcome),
         clean(kind),
@@ -85,6 +89,16 @@ fn block(history: &History) -> String {
     }
     text.push('\n');
     text
+}
+
+/// What the event is about: the job, or without one its datasets.
+fn subject(namespace: Option<&str>, name: Option<&str>, datasets: &[Name]) -> String {
+    if name.is_some() || datasets.is_empty() {
+        return job(namespace, name);
+    }
+    let each = datasets.iter();
+    let each = each.map(|it| job(Some(&it.namespace), Some(&it.name)));
+    each.collect::<Vec<_>>().join(", ")
 }
 
 fn job(namespace: Option<&str>, name: Option<&str>) -> String {
@@ -134,6 +148,7 @@ mod tests {
             run: Some("01b2".to_owned()),
             namespace: Some("shop".to_owned()),
             name: Some("load\u{1b}[31m".to_owned()),
+            datasets: Vec::new(),
             event_type: Some("COMPLETE".to_owned()),
             accepted_at: Some("2026-11-20T10:00:00.000Z".to_owned()),
             outcomes: ["dead_lettered".to_owned()].into(),
