@@ -319,6 +319,13 @@ fn an_extraction_into_the_queue_of_a_stopped_serve_changes_nothing_the_second_ti
 }
 
 #[test]
+fn a_file_that_is_not_there_is_an_error_without_a_summary() {
+    let (status, output, errors) = extract(&["logs", "--input", "nofile", "--dry-run"], "");
+    assert_eq!((status, output.as_str()), (Some(2), ""), "{errors}");
+    assert!(errors.contains("nofile"), "{errors}");
+}
+
+#[test]
 fn a_file_is_replaced_and_a_dry_run_writes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("events.jsonl");

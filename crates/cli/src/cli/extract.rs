@@ -194,7 +194,9 @@ pub(super) async fn run(command: Command, environment: Layers) -> anyhow::Result
         Ok(()) => destination.complete()?,
         Err(_) => destination.abandon(),
     }
-    summary.print(arguments.output, destination.prints_events())?;
+    if read.is_ok() || !summary.is_empty() {
+        summary.print(arguments.output, destination.prints_events())?;
+    }
     read?;
     Ok(summary.exit_status())
 }
@@ -301,7 +303,14 @@ async fn read_logs(
         let before = summary.events();
         let mut reader = input::LogReader::open(file)?;
         while let Some(extraction) = reader.next()? {
-            take(extraction, destination, summary, progress).await?;
+            take(
+                extraction,
+                Some(input::name(file)),
+                destination,
+                summary,
+                progress,
+            )
+            .await?;
         }
         if are_named && summary.events() == before {
             summary.find_none(file, progress);
@@ -322,7 +331,14 @@ async fn read_saved(
         let bytes = input::read(file)?;
         let found = source.read(input::name(file), &bytes);
         let found = found.map_err(|error| wrong(error.to_string()))?;
-        take(found, destination, summary, progress).await?;
+        take(
+            found,
+            Some(input::name(file)),
+            destination,
+            summary,
+            progress,
+        )
+        .await?;
     }
     let found = source.end().map_err(|error| {
         for finding in error.findings() {
@@ -330,7 +346,7 @@ async fn read_saved(
         }
         wrong(error.to_string())
     })?;
-    take(found, destination, summary, progress).await?;
+    take(found, None, destination, summary, progress).await?;
     if summary.events() == 0 {
         for file in files {
             summary.find_none(input::name(file), progress);
@@ -368,7 +384,7 @@ async fn read_service(
         };
         failures = 0;
         // Before anything is deleted or passed over: all events are taken, or this is an error.
-        let keeps_unread = take(fetched.extraction, destination, summary, progress).await?;
+        let keeps_unread = take(fetched.extraction, None, destination, summary, progress).await?;
         match fetched.checkpoint {
             Checkpoint::None => {}
             Checkpoint::Cursor(next) => {
@@ -399,9 +415,10 @@ async fn read_service(
 }
 
 /// Sends what was found, and counts it. It is an error if not all could be sent. Returns whether the inputs are kept that
-/// cannot be read because of a bug.
+/// cannot be read because of a bug. `file` is where it was found, if it is a file.
 async fn take(
     extraction: Extraction,
+    file: Option<&str>,
     destination: &mut Destination,
     summary: &mut Summary,
     progress: &ProgressBar,
@@ -410,7 +427,7 @@ async fn take(
         summary.find(finding, progress);
     }
     let count = extraction.events.len() as u64;
-    let (sent, failure) = destination.take(extraction.events, progress).await?;
+    let (sent, failure) = destination.take(extraction.events, file, progress).await?;
     summary.add(count, sent);
     progress.set_message(format!("{} events found", summary.events()));
     match failure {

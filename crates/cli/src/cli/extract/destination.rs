@@ -1,7 +1,8 @@
 //! Where the events of an extraction go: the queue of a `serve`, a proxy over HTTP, a file, standard output, or nowhere.
-//! `destination/file.rs` is the file.
+//! `destination/file.rs` is the file, and `destination/not_valid.rs` words why an event is not taken.
 
 mod file;
+mod not_valid;
 
 use std::collections::HashMap;
 use std::io::{BufWriter, Stdout, Write};
@@ -21,6 +22,7 @@ use sources::{FoundEvent, Identity, UnreadInput};
 use super::super::send::{self, Endpoint};
 use super::Arguments;
 use file::NewFile;
+use not_valid::not_valid;
 
 /// The failures of requests, and the invalid events, that are printed one by one.
 const PRINTED: u64 = 20;
@@ -147,21 +149,23 @@ impl Destination {
         }
     }
 
-    /// Takes events, and returns what became of them, and why some were not sent: nothing may be sent after them then.
+    /// Takes events, and returns what became of them, and why some were not sent: nothing may be sent after them then. `file`
+    /// is where they were found, if it is a file.
     pub(super) async fn take(
         &mut self,
         events: Vec<FoundEvent>,
+        file: Option<&str>,
         progress: &ProgressBar,
     ) -> anyhow::Result<(Tally, Option<anyhow::Error>)> {
         let printed = &mut self.printed;
         let taken = match &mut self.way {
-            Way::Nowhere => write(events, &mut std::io::sink(), printed, progress),
+            Way::Nowhere => write(events, file, &mut std::io::sink(), printed, progress),
             Way::Print(out) => {
-                let taken = write(events, out, printed, progress)?;
+                let taken = write(events, file, out, printed, progress)?;
                 out.flush()?;
                 Ok(taken)
             }
-            Way::File(file) => write(events, file.writer(), printed, progress),
+            Way::File(to) => write(events, file, to.writer(), printed, progress),
             Way::Endpoint(endpoint) => return Ok(post(endpoint, events, printed, progress).await),
             Way::Queue(sender) => {
                 let sent = sender.send(events).await;
@@ -225,6 +229,7 @@ pub(super) fn is_queue(kind: Kind) -> bool {
 /// Writes the valid events, one a line: line breaks can stand only between the tokens of JSON.
 fn write(
     events: Vec<FoundEvent>,
+    file: Option<&str>,
     out: &mut dyn Write,
     printed: &mut u64,
     progress: &ProgressBar,
@@ -240,14 +245,8 @@ fn write(
             }
             Err(refused) => {
                 taken.rejected += 1;
-                let first = refused.findings.first().map(openlineage::Finding::brief);
-                let why = first.unwrap_or_default();
-                complain(
-                    event.identity,
-                    &format!("is not valid: {why}"),
-                    printed,
-                    progress,
-                );
+                let why = not_valid(&refused, &event.text, file);
+                complain(event.identity, &why, printed, progress);
             }
         }
     }
@@ -389,7 +388,7 @@ mod tests {
         };
         let mut out = Vec::new();
         let events = vec![event(valid), event("{}")];
-        let taken = write(events, &mut out, &mut 0, &ProgressBar::hidden()).unwrap();
+        let taken = write(events, None, &mut out, &mut 0, &ProgressBar::hidden()).unwrap();
         assert_eq!((taken.accepted, taken.rejected), (1, 1));
         let text = String::from_utf8(out).unwrap();
         assert_eq!(text.lines().count(), 1);

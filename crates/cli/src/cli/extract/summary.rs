@@ -34,6 +34,11 @@ impl Summary {
         self.events
     }
 
+    /// Whether nothing was found, not even what cannot be read.
+    pub(super) fn is_empty(&self) -> bool {
+        self.events == 0 && self.findings.is_empty()
+    }
+
     /// Counts a finding, and prints it if it is one of the first of its rule.
     pub(super) fn find(&mut self, finding: &Finding, progress: &ProgressBar) {
         let count = self.findings.entry(finding.rule).or_default();
