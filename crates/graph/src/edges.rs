@@ -142,6 +142,7 @@ impl Graph {
 #[cfg(test)]
 mod tests {
     use openlineage::Identity;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -176,6 +177,39 @@ mod tests {
         let graph = graph(&[], &[("x", "c"), ("c", "b"), ("b", "d"), ("d", "c")]);
         for name in ["x", "b", "c", "d"] {
             assert_eq!(graph.datasets()[&node(name)], &node("b"), "{name}");
+        }
+    }
+
+    /// Where the first names lead, from this one on, step by step.
+    fn walked(aliases: &BTreeMap<u8, BTreeSet<u8>>, from: u8) -> u8 {
+        let next = |name: u8| aliases.get(&name).and_then(BTreeSet::first).copied();
+        let mut path = vec![from];
+        let mut last = from;
+        while let Some(name) = next(last) {
+            if let Some(begin) = path.iter().position(|one| *one == name) {
+                return path.iter().skip(begin).min().copied().unwrap();
+            }
+            path.push(name);
+            last = name;
+        }
+        last
+    }
+
+    proptest! {
+        #[test]
+        fn each_alias_stands_for_the_dataset_to_which_its_names_lead(pairs in prop::collection::vec((0u8..9, 0u8..9), 0..20)) {
+            let mut graph = Graph::default();
+            let mut aliases: BTreeMap<u8, BTreeSet<u8>> = BTreeMap::new();
+            for (alias, dataset) in pairs {
+                graph.add_alias(node(&alias.to_string()), node(&dataset.to_string()));
+                aliases.entry(alias).or_default().insert(dataset);
+            }
+            let datasets = graph.datasets();
+            prop_assert_eq!(datasets.len(), aliases.len());
+            for alias in aliases.keys() {
+                let dataset = node(&walked(&aliases, *alias).to_string());
+                prop_assert_eq!(datasets[&node(&alias.to_string())], &dataset);
+            }
         }
     }
 
