@@ -1,7 +1,7 @@
-//! `lineage-proxy events`: what happened to events. Of a `serve`, its history tells it (`events/local.rs`); of a deployed stack,
-//! its log groups do, from the request to the outcome.
+//! `lineage-proxy events`: shows what happened to events. For a `serve`, reads its history (`events/local.rs`). For a deployed
+//! stack, reads its log groups, from the request to the outcome.
 //!
-//! There, a first query finds the events that are asked for (`events/query.rs`), and a second one all lines about them, which
+//! For a stack, a first query finds the events that are asked for (`events/query.rs`), and a second one all lines about them, which
 //! `events/history.rs` puts together. `events/log_groups.rs` says which log groups there are, `events/insights.rs` runs queries,
 //! `events/follow.rs` goes on with new lines, and `events/show.rs` prints.
 

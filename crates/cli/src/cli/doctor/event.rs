@@ -280,8 +280,8 @@ fn advice(reason: &str, error: &str, stack: &Stack) -> String {
 }
 
 /// The action that STS names where a role may not be assumed. Both sides have to allow it
-/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic-cross-account.html>), and no call tells
-/// beforehand: IAM's simulator evaluates no trust policy, and `sts:AssumeRole` by somebody else asks for somebody else.
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic-cross-account.html>), and no call
+/// predicts it: IAM's simulator evaluates no trust policy, and `sts:AssumeRole` answers for its own caller only.
 const ASSUME_ROLE: &str = "sts:AssumeRole";
 
 /// Returns what lets a function assume the role of the stack.

@@ -1,7 +1,7 @@
-//! What `--follow` of a history tells: each change of an event at a target once, in the order of their numbers. Pure.
+//! Which lines `--follow` of a history prints: each change of an event at a target once, in the order of their numbers. Pure.
 //!
-//! A page has events with what happened last at each of their targets, of which some was told already. So each event is told from
-//! the change up to which it was told on. An event that no page had since `told` was told up to there.
+//! An event on a page comes with the latest outcome at each of its targets, and some of these may be printed already. So the
+//! number of the last printed change is kept for each event. For an event that is not in `ahead`, that number is `told`.
 
 use std::collections::HashMap;
 
@@ -11,25 +11,25 @@ use time::OffsetDateTime;
 use super::history::Line;
 use super::local::lines;
 
-/// Of how many events is remembered what was told of them, while pages follow without a pause: about 10 MB. Of more, changes may be
-/// told twice.
+/// The most events for which the last printed change is remembered, while pages follow without a pause: about 10 MB. Beyond that,
+/// a change may be printed twice.
 const MOST: usize = 100_000;
 
 pub(super) struct Changes {
-    /// All changes up to this number were told.
+    /// All changes up to this number are printed.
     told: i64,
-    /// The events of later pages, each with the number up to which it was told.
+    /// The events of later pages, each with the number of its last printed change.
     ahead: HashMap<String, i64>,
     /// The change after which the next page begins.
     position: i64,
-    /// When the latest change happened that was told.
+    /// The time of the latest printed change.
     latest: OffsetDateTime,
-    /// Since the history began anew: what happened up to then was told under other numbers.
+    /// Set when the numbers of the history start over: changes up to this time were printed under other numbers.
     before: Option<OffsetDateTime>,
 }
 
 impl Changes {
-    /// Begins with the newest events. Returns what to tell of them.
+    /// Begins with the newest events. Returns the lines to print.
     pub(super) fn of_newest(found: &Found) -> (Changes, Vec<Line>) {
         let mut changes = Changes {
             told: 0,
@@ -48,7 +48,7 @@ impl Changes {
         Page::After(self.position)
     }
 
-    /// Returns what to tell of the page.
+    /// Returns the lines to print for a page.
     pub(super) fn of_page(&mut self, found: &Found) -> Vec<Line> {
         if found.newest < self.position {
             self.begin_anew();
@@ -62,7 +62,7 @@ impl Changes {
         lines
     }
 
-    /// The numbers of the history begin anew: it is another one, or all its events were too old.
+    /// Starts over, because the numbers of the history do: it is another file, or all its events were deleted.
     pub(super) fn begin_anew(&mut self) {
         self.end_round(0);
         self.before = Some(self.latest);
