@@ -17,7 +17,8 @@
 # --locked cargo-cyclonedx). FUNCTION_PROFILE names another Cargo profile for functions than `function`.
 set -euo pipefail
 here="$PWD"
-cd "$(dirname "$0")"
+# Without links: compilers name files by their real paths.
+cd -P "$(dirname "$0")"
 
 usage() { sed -n '2,17s/^# \{0,1\}//p' release.sh; }
 fail() {
@@ -57,7 +58,10 @@ cargo lambda --version >/dev/null 2>&1 ||
     fail "cargo-cyclonedx is needed: cargo install --locked cargo-cyclonedx (-f makes no SBOM)"
 
 version="$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)"
-target="${CARGO_TARGET_DIR:-$PWD/target}"
+target="${CARGO_TARGET_DIR:-${CARGO_BUILD_TARGET_DIR:-target}}"
+mkdir -p "$target"
+target="$(cd -P "$target" && pwd)"
+export CARGO_TARGET_DIR="$target"
 case "$out" in "") out="$target/release-$version" ;; /*) ;; *) out="$here/$out" ;; esac
 if [ -e "$out" ] && ! [ -e "$out/SHA256SUMS" ] && [ -n "$(ls -A "$out")" ]; then
     fail "$out is not empty and not a release: remove it, or choose another folder" 2
@@ -68,12 +72,19 @@ mkdir "$work/functions" "$work/templates"
 
 sum() { if command -v sha256sum >/dev/null; then sha256sum "$@"; else shasum -a 256 "$@"; fi; }
 
-# No folder of this machine in what is built: panics name source files, in C, too.
+# No folder, time or setting of this machine in what is built: panics name source files, in C, too. Cargo leaves --remap-path-prefix out
+# of the hashes of crates (rust-lang/cargo#6966). Of several prefixes that fit, rustc takes the last, so a folder inside another one comes
+# after it: https://doc.rust-lang.org/rustc/remap-source-paths.html
 reproducible() {
-    local cargo_home="${CARGO_HOME:-${HOME:-}/.cargo}" from folders=()
+    local cargo_home="${CARGO_HOME:-${HOME:-}/.cargo}" from folders=() setting
+    # It would take the place of RUSTFLAGS, and these of the profile in Cargo.toml.
+    unset CARGO_ENCODED_RUSTFLAGS
+    for setting in $(compgen -e CARGO_PROFILE_ || true); do unset "$setting"; done
+    export CARGO_INCREMENTAL=0 SOURCE_DATE_EPOCH
+    SOURCE_DATE_EPOCH="$(commit_time)" # https://reproducible-builds.org/specs/source-date-epoch/: for __DATE__ of C
     cargo fetch --locked --quiet
+    folders+=("$PWD=/lineage-proxy" "$target=/target")
     for from in "$cargo_home"/registry/src/*; do folders+=("$from=/cargo"); done
-    folders+=("$target=/target" "$PWD=/lineage-proxy")
     if printf '%s' "${folders[@]}" | grep -q '[[:space:]]'; then
         echo "release.sh: a folder has a space in its name, so what is built names folders of this machine" >&2
         return
@@ -120,14 +131,28 @@ describe() {
     local name folder
     mkdir "$work/source" "$work/sbom"
     tar -c --exclude=./target --exclude=./.git . | tar -x -C "$work/source"
-    SOURCE_DATE_EPOCH="$(commit_time)" cargo cyclonedx --quiet --format json --spec-version 1.5 --target all --override-filename sbom --manifest-path "$work/source/Cargo.toml"
+    cargo cyclonedx --quiet --format json --spec-version 1.5 --target all --override-filename sbom --manifest-path "$work/source/Cargo.toml"
     for name in cli functions; do
         folder="$work/source/crates/$name"
         [ -s "$folder/sbom.json" ] || fail "cargo cyclonedx wrote nothing for crates/$name"
         # The folder of the copy is in the addresses of our own crates.
-        sed "s|$work/source|/lineage-proxy|g" "$folder/sbom.json" >"$work/sbom/$name.cdx.json"
+        sed "s|$work/source|/lineage-proxy|g" "$folder/sbom.json" | same_serial_number >"$work/sbom/$name.cdx.json"
     done
     rm -r "$work/source"
+}
+
+# Gives a document of CycloneDX a serial number that is made of its content, in place of one by chance, and the time of the commit.
+same_serial_number() {
+    python3 -c '
+import datetime, json, os, sys, uuid
+
+document = json.load(sys.stdin)
+document.pop("serialNumber", None)
+time = datetime.datetime.fromtimestamp(int(os.environ["SOURCE_DATE_EPOCH"]), datetime.timezone.utc)
+document["metadata"]["timestamp"] = time.strftime("%Y-%m-%dT%H:%M:%SZ")
+document["serialNumber"] = uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(document, sort_keys=True)).urn
+json.dump(document, sys.stdout, indent=2)
+'
 }
 
 commit_time() { git log -1 --format=%ct 2>/dev/null || echo 315532800; } # or 1980, as in the archives
@@ -143,6 +168,8 @@ provenance() {
     rustc --version 2>/dev/null || echo "rustc unknown"
     cargo lambda --version | sed 's/ (.*//'
     echo "zig $(zig_version 2>/dev/null || echo unknown)"
+    python3 -c 'import zlib; print("zlib", zlib.ZLIB_RUNTIME_VERSION)' # another one may pack to other bytes
+    if $with_sbom; then echo "cargo-cyclonedx $(cargo cyclonedx --version 2>/dev/null | sed 's/.* //')"; fi
 }
 
 # On the PATH, or beside cargo-lambda, where pip puts it.

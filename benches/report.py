@@ -4,7 +4,7 @@
     benches/report.py                  # all of them: about an hour, on a machine that does nothing else
     benches/report.py line rules       # some of them; the sections of the others stay as they are
 
-The benchmarks `line`, `queue` and `log` print tables in Markdown, and the reliability suite rows of one. The others print trees
+The benchmarks `line`, `queue`, `log` and `estate` print tables in Markdown, as does `tests/page_budgets.py`, and the reliability suite rows of one. The others print trees
 (divan), of which this keeps medians and their ratio to reading the same event.
 """
 
@@ -37,9 +37,21 @@ SECTIONS = {
     "engines": "Scripts and modules\n\nThe same transform by hand (`floor`), as a script and as a module; what starting each costs; and how long the default\n"
     "limits allow them to run (`bounds`).",
     "coalesce": "Coalescing\n\nMerging four events of that size (in KB) into one, beside reading them.",
+    "record": "Recording in the history\n\nA group of 256 outcomes of events of 1.6 KB (the start of a run) and 4.6 KB (its end, with columns), without and with their\n"
+    "lineage: of an estate of 1,000 jobs that reports the same again and again, of one that is new, and of a history that is full, so\n"
+    "that each outcome deletes an older event. With `TMPDIR` in memory it is what the processor does, without the sync of the disk.",
+    "estate": "The history of a large estate\n\n100,000 events of 1,000 jobs and 1,000 tables, or as many as `ESTATE_EVENTS` says, and the middle of nine answers to each\n"
+    "question. `find` lists 100 events.",
+    "page": "The page\n\n`serve` with 100,000 events of an estate of 2,000 nodes, looked at by Chromium on the same cores, beside the budgets that the page\n"
+    "was designed for. What exceeds its budget is bold. `tests/page_budgets.py` says how each is measured.",
     "reliability": "The reliability suite\n\nWhat `tests/reliability.sh` measured: all cases of the suite at full size, on release builds, beside clients and targets\n"
     "on the same machine. `lost` counts events that were answered with `200` and not delivered.",
 }
+# The page is measured by a browser of an environment of its own, as its tests are.
+PAGE_BUDGETS = """set -euo pipefail
+. tests/environment.sh
+python="$(environment page tests/real/requirements-page.txt)"/bin/python
+PROXY_TEST_BIN_DIR="${CARGO_TARGET_DIR:-$PWD/target}/release" "$python" tests/page_budgets.py"""
 NANOSECONDS = {"ns": 1, "µs": 1e3, "us": 1e3, "ms": 1e6, "s": 1e9}
 
 
@@ -107,6 +119,9 @@ def section(name):
     """Runs a benchmark and writes its section."""
     if name == "reliability":
         text = "| case | measured |\n|---|---|\n" + output("tests/reliability.sh").partition("== what was measured\n")[2]
+    elif name == "page":
+        output("cargo", "build", "--release", "--locked", "-p", "lineage-proxy", "--bins")
+        text = output("bash", "-c", PAGE_BUDGETS)
     else:
         text = output("cargo", "bench", "--workspace", "--bench", name)
     rows = [line for line in text.splitlines() if line.startswith("|")]

@@ -18,11 +18,51 @@ mod inputs;
 mod terminal;
 
 use std::io::{Read, Write};
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 use testing::events::event;
 use testing::serve::aws;
-use testing::{Serve, run};
+use testing::{Serve, binary, run};
+
+/// Each command fails, which it says on standard error: a disk that is full.
+#[test]
+fn what_cannot_be_told_changes_no_exit_status() {
+    let folder = tempfile::tempdir().unwrap();
+    let invalid = testing::write(folder.path(), "invalid.json", r#"{"eventType": "START"}"#);
+    let rules = testing::write(folder.path(), "rules.yaml", "version: 1\nrules: 7\n");
+    let (invalid, rules) = (invalid.to_str().unwrap(), rules.to_str().unwrap());
+    let missing = folder.path().join("missing");
+    let missing = missing.to_str().unwrap();
+    let commands: [&[&str]; 14] = [
+        &["serve", "--listen", "nowhere"],
+        &["config", "check", "--config", missing],
+        &["validate", missing],
+        &["validate", invalid],
+        &["transform", "--rules", rules, invalid],
+        &["transform", "check", rules],
+        &["send", "--url", "http://127.0.0.1:1", invalid],
+        &["extract", "logs", "--to", missing, missing],
+        &["replay", missing, "--url", "http://127.0.0.1:1"],
+        &["dead-letters", "list", "--data-dir", missing],
+        &["events", missing],
+        &["events", "http://127.0.0.1:1"],
+        &["queue", "status", "--data-dir", missing],
+        &["healthcheck", "--url", "http://127.0.0.1:1"],
+    ];
+    for arguments in commands {
+        let full = std::fs::File::options().write(true).open("/dev/full");
+        let told = run(arguments, &[]).0;
+        let untold = Command::new(binary())
+            .args(arguments)
+            .stdout(Stdio::null())
+            .stderr(full.unwrap())
+            .status()
+            .unwrap();
+        assert_eq!(untold.code(), told, "{arguments:?}");
+        assert!(matches!(told, Some(1..=75)), "{arguments:?}: {told:?}");
+    }
+}
 
 #[test]
 fn every_configuration_error_is_shown_before_the_process_ends_with_64() {
@@ -132,32 +172,50 @@ fn validate_names_file_line_pointer_and_rule() {
 }
 
 #[test]
-fn the_demo_shows_seven_events_delivered() {
-    let (status, out, err) = run(
-        &[
-            "demo",
-            "--once",
-            "--listen",
-            "127.0.0.1:0",
-            "--output",
-            "json",
-        ],
-        &[],
-    );
+fn the_demo_tells_what_became_of_each_event_at_each_target() {
+    let arguments = [
+        "demo",
+        "--once",
+        "--listen",
+        "127.0.0.1:0",
+        "--output",
+        "json",
+    ];
+    let (status, out, err) = run(&arguments, &[]);
     assert_eq!(status, Some(0), "{err}");
-    let ways: Vec<Value> = out
+    let traces: Vec<Value> = out
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    assert_eq!(ways.len(), 7);
-    assert!(ways.iter().all(|way| way["outcome"] == "delivered"));
+    assert_eq!(traces.len(), 12);
+    let is_dead = |trace: &&Value| trace["outcomes"]["catalog"] == "dead letter";
+    let dead: Vec<&Value> = traces
+        .iter()
+        .filter(is_dead)
+        .map(|it| &it["event"])
+        .collect();
     assert_eq!(
-        ways[1]["rewritten"].as_array().unwrap().len(),
+        dead,
+        ["START campaigns.load_spend", "FAIL campaigns.load_spend"]
+    );
+    assert!(
+        traces
+            .iter()
+            .all(|it| it["outcomes"]["lineage"] == "delivered")
+    );
+    let trace = |event: &str| traces.iter().find(|it| it["event"] == event).unwrap();
+    let rewritten = |event: &str| trace(event)["rewritten"].as_array().unwrap().len();
+    assert_eq!(
+        rewritten("COMPLETE sales.load_orders"),
         3,
         "inputs, outputs, column lineage"
     );
+    assert_eq!(rewritten("COMPLETE import_customers.append"), 1, "the rule");
     assert_eq!(
-        ways[4]["repaired"].as_array().unwrap().len(),
+        trace("complete export_revenue")["repaired"]
+            .as_array()
+            .unwrap()
+            .len(),
         3,
         "time, type, run id"
     );

@@ -45,7 +45,7 @@ async fn every_path_that_clients_use_accepts_an_event() {
     );
     let get = serve
         .http
-        .get(format!("{}/prod/api/v1/lineage", serve.url))
+        .get(format!("{}/prod/post-lineage-event", serve.url))
         .send()
         .await
         .unwrap();

@@ -11,19 +11,19 @@
 
 #[path = "serve/kept.rs"]
 mod kept;
+#[path = "serve/start.rs"]
+mod start;
+#[path = "serve/stop.rs"]
+mod stop;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::Read;
 use std::path::Path;
 use std::process::Command;
-use std::sync::mpsc::{Sender, channel};
-use std::time::Duration;
 
 use flate2::read::GzDecoder;
 use serde_json::Value;
 use testing::events::event;
-use testing::serve::aws;
 use testing::{Fault, FaultyTarget, Serve, binary, eventually, run};
 
 #[tokio::test]
@@ -233,60 +233,6 @@ async fn the_events_of_a_run_arrive_in_order_whatever_the_order_in_which_they_we
     assert!(place("START") < place("RUNNING") && place("RUNNING") < place("COMPLETE"));
 }
 
-#[tokio::test]
-async fn no_second_proxy_serves_from_the_same_folder() {
-    let folder = tempfile::tempdir().unwrap();
-    let _first = Serve::start(folder.path(), &[]);
-    let second = Command::new(binary())
-        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
-        .arg(folder.path())
-        .output()
-        .unwrap();
-    assert_eq!(second.status.code(), Some(75));
-    assert!(
-        String::from_utf8(second.stderr)
-            .unwrap()
-            .contains("another lineage-proxy serves from this folder")
-    );
-}
-
-/// Why a start in that folder is refused, with those rules and a file as its target.
-fn refused(folder: &Path, rules: &str, target: &str) -> String {
-    let at = |name: &str| folder.join(name).display().to_string();
-    let (data, rules, target) = (at("data"), at(rules), at(target));
-    let settings = [
-        ("TARGET", "file"),
-        ("FILE_PATH", target.as_str()),
-        ("RULES_FILE", rules.as_str()),
-    ];
-    let arguments = ["serve", "--listen", "127.0.0.1:0", "--data-dir", &data];
-    let (status, _, err) = run(&arguments, &settings);
-    assert_eq!(status, Some(64), "{err}");
-    err
-}
-
-#[test]
-fn a_start_with_invalid_rules_opens_no_target_and_creates_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let rules = "rules: [{name: a, drop: maybe}]";
-    fs::write(folder.path().join("rules.yaml"), rules).unwrap();
-    let err = refused(folder.path(), "rules.yaml", "events.jsonl");
-    assert!(err.contains("rules.yaml:1:25: rule \"a\""), "{err}");
-    let left = fs::read_dir(folder.path()).unwrap();
-    let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(left, ["rules.yaml"]);
-}
-
-#[test]
-fn the_errors_of_a_target_and_of_its_rules_are_reported_together() {
-    let folder = tempfile::tempdir().unwrap();
-    let err = refused(folder.path(), "none.yaml", "none/events.jsonl");
-    assert!(
-        err.contains("LINEAGE_PROXY_FILE_PATH: ") && err.contains("LINEAGE_PROXY_RULES_FILE: "),
-        "{err}"
-    );
-}
-
 /// The lines of all objects below a folder.
 fn archived(folder: &Path) -> Vec<String> {
     let mut lines = Vec::new();
@@ -341,89 +287,4 @@ async fn an_archive_holds_every_event_as_it_was_accepted_or_as_the_rules_leave_i
         assert_eq!(archived, sent);
         assert_eq!(archived.len(), expected, "apply_rules: {apply_rules}");
     }
-}
-
-/// SQS with one message, whose body is in S3, and S3, which sends that body without end. Reports the requests.
-fn endless_body(requests: Sender<String>) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let pointer = r#"[\"software.amazon.payloadoffloading.PayloadS3Pointer\",{\"s3BucketName\":\"events\",\"s3Key\":\"events/1\"}]"#;
-    let message = format!(
-        r#"{{"Messages":[{{"MessageId":"m","ReceiptHandle":"r","Body":"{pointer}","Attributes":{{"ApproximateReceiveCount":"1"}},
-        "MessageAttributes":{{"ExtendedPayloadSize":{{"DataType":"Number","StringValue":"9000000"}}}}}}]}}"#
-    );
-    std::thread::spawn(move || {
-        let mut messages = Some(message);
-        for connection in listener.incoming() {
-            let mut connection = connection.unwrap();
-            let request = request(&connection);
-            if request.starts_with("GET ") {
-                std::thread::spawn(move || send_without_end(connection));
-            } else {
-                let is_receive = request.contains("AmazonSQS.ReceiveMessage");
-                let body = messages.take_if(|_| is_receive);
-                let body = body.unwrap_or_else(|| "{}".to_owned());
-                let length = body.len();
-                let head = format!(
-                    "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
-                );
-                let _ = connection.write_all((head + &body).as_bytes());
-            }
-            let _ = requests.send(request);
-        }
-    });
-    url
-}
-
-/// Reads a request: its head and its body.
-fn request(connection: &TcpStream) -> String {
-    let mut reader = BufReader::new(connection);
-    let mut text = String::new();
-    while !text.ends_with("\r\n\r\n") && reader.read_line(&mut text).is_ok_and(|read| read > 0) {}
-    let length = text
-        .lines()
-        .find_map(|line| line.strip_prefix("content-length: "));
-    let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
-    reader.read_exact(&mut body).unwrap();
-    text + &String::from_utf8(body).unwrap()
-}
-
-fn send_without_end(mut connection: TcpStream) {
-    let mut sent = connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9000000\r\n\r\n");
-    while sent.is_ok() {
-        std::thread::sleep(Duration::from_millis(50));
-        sent = connection.write_all(b" ");
-    }
-}
-
-#[test]
-fn a_stop_does_not_wait_for_the_download_of_a_large_event() {
-    let (sender, requests) = channel();
-    let url = endless_body(sender);
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("events.jsonl");
-    let settings = [
-        ("QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/1/events"),
-        (
-            "QUEUE_DEAD_LETTER_URL",
-            "https://sqs.eu-west-1.amazonaws.com/1/dead",
-        ),
-        ("QUEUE_BUCKET", "events"),
-        ("QUEUE_VISIBILITY_TIMEOUT", "600"),
-        ("TARGET", "file"),
-        ("FILE_PATH", file.to_str().unwrap()),
-    ];
-    let serve = Serve::start_with(folder.path(), &settings, &aws(&url));
-    assert!(requests.iter().any(|request| request.starts_with("GET ")));
-    let log = serve.log.clone();
-    assert_eq!(serve.terminate(), Some(0));
-    // The message is returned to the queue, where another process receives it now.
-    let returned = |request: String| {
-        request.contains("ChangeMessageVisibility") && request.contains(r#""VisibilityTimeout":0"#)
-    };
-    assert!(
-        requests.try_iter().any(returned),
-        "{:#?}",
-        log.lock().unwrap()
-    );
 }

@@ -8,10 +8,12 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "transform/check.rs"]
+mod check;
+#[path = "transform/explain.rs"]
+mod explain;
 #[path = "transform/serving.rs"]
 mod serving;
-
-use std::path::Path;
 
 use serde_json::Value;
 use testing::events::{event, event_with};
@@ -138,39 +140,6 @@ fn the_commands_report_errors_examples_changes_and_conditions() {
 }
 
 #[test]
-fn check_warns_of_rules_that_can_never_act_and_fails_only_when_asked() {
-    let folder = tempfile::tempdir().unwrap();
-    let text = "rules:\n- name: a\n  symlink_to_primary: {namespace: \"*\"}\n- name: b\n  rename: {namespace: {map: {x: x}}}\n";
-    let rules = write(folder.path(), "rules.yaml", text);
-    let rules = rules.to_str().unwrap();
-    let (status, out, _) = run(&["transform", "check", "--rules", rules], &[]);
-    assert_eq!(status, Some(0), "{out}");
-    for part in [
-        "rules.yaml:3:23: warning: rule \"a\": it never swaps",
-        "rules.yaml:5:30: warning: rule \"b\": \"x\" becomes itself",
-        "2 rules, 0 examples, 2 warnings",
-    ] {
-        assert!(out.contains(part), "{part} in {out}");
-    }
-    let deny = ["transform", "check", "--deny-warnings", "--rules", rules];
-    assert_eq!(run(&deny, &[]).0, Some(1));
-    let (_, out, _) = run(
-        &["transform", "check", "--output", "json", "--rules", rules],
-        &[],
-    );
-    let lines: Vec<Value> = out
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    assert_eq!(lines[0]["level"], "warning");
-    assert_eq!(
-        (&lines[0]["line"], &lines[0]["column"]),
-        (&3.into(), &23.into())
-    );
-    assert_eq!(lines[2]["warnings"], 2);
-}
-
-#[test]
 fn the_workbench_knows_the_configured_target_by_its_name() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name, text| {
@@ -232,71 +201,6 @@ fn the_workbench_knows_the_configured_target_by_its_name() {
     let (status, out, _) = run(&["transform", "check", "--rules", &rules], &[]);
     assert_eq!(status, Some(0), "{out}");
     assert!(!out.contains("built-in"), "{out}");
-}
-
-#[test]
-fn explain_reports_unmatched_names_and_the_positions_of_each_name() {
-    let folder = tempfile::tempdir().unwrap();
-    let text = "
-rules:
-  - {name: mysql, rename: {only: {namespace: 'mysql://*'}, namespace: x}}
-  - {name: typo, rename: {namespace: {map: {'s3a://lakes': 's3://lakes'}}}}
-  - {name: moves, normalise: s3}
-  - {name: never, symlink_to_primary: {namespace: '*'}}
-";
-    let rules = write(folder.path(), "rules.yaml", text);
-    let rules = rules.to_str().unwrap();
-    let event = event_with(
-        1,
-        "START",
-        r#""inputs":[{"namespace":"s3a://lake","name":"/k"}]"#,
-    );
-    let file = write(folder.path(), "event.json", &event);
-    let file = file.to_str().unwrap();
-    let (status, out, err) = run(&["transform", "explain", "--rules", rules, file], &[]);
-    assert_eq!(status, Some(0), "{err}");
-    for part in [
-        "    dataset s3a://lake /k is unchanged: only.namespace\n      expected mysql://*\n      found    s3a://lake\n",
-        "    dataset s3a://lake /k is unchanged: namespace.map\n      expected s3a://lakes\n",
-        "    warning: it never swaps",
-        "  positions of names, and the rules that change them:\n",
-        "    dataset s3a://lake /k\n      /inputs/0: moves\n",
-        "      /job: unchanged\n",
-    ] {
-        assert!(out.contains(part), "{part} in {out}");
-    }
-    let (_, out, _) = run(
-        &[
-            "transform",
-            "explain",
-            "--output",
-            "json",
-            "--rules",
-            rules,
-            file,
-        ],
-        &[],
-    );
-    let explained: Value = serde_json::from_str(&out).unwrap();
-    let left = &explained["rules"][0]["untouched"][0];
-    assert_eq!(
-        (&left["expected"], &left["found"]),
-        (&"mysql://*".into(), &"s3a://lake".into())
-    );
-    assert_eq!(
-        explained["rules"][1]["untouched"][0]["nearest"],
-        "s3a://lakes"
-    );
-    assert!(
-        explained["rules"][3]["warnings"][0]
-            .as_str()
-            .unwrap()
-            .starts_with("it never swaps")
-    );
-    let names = explained["names"].as_array().unwrap();
-    let dataset = names.iter().find(|name| name["of"] == "dataset").unwrap();
-    assert_eq!(dataset["positions"][0]["pointer"], "/inputs/0");
-    assert_eq!(dataset["positions"][0]["changed_by"][0]["rule"], "moves");
 }
 
 #[test]
@@ -377,38 +281,4 @@ coalesce: {window: 1s}
         })
         .collect();
     assert_eq!(jobs, ["job 1", "job 3", "job 1"]);
-}
-
-#[test]
-fn an_example_that_fails_and_a_file_without_examples_are_status_1() {
-    let folder = tempfile::tempdir().unwrap();
-    let text = "rules: [{name: a, drop: true, examples: [{given: {}, expect_unchanged: true}]}]";
-    let rules = write(folder.path(), "a.yaml", text);
-    let (status, out, _) = run(
-        &["transform", "test", "--rules", rules.to_str().unwrap()],
-        &[],
-    );
-    assert_eq!(status, Some(1));
-    assert!(
-        out.contains("FAIL") && out.contains("dropped by \"a\""),
-        "{out}"
-    );
-    let rules = write(folder.path(), "b.yaml", "rules: [{name: a, drop: true}]");
-    let (status, _, err) = run(
-        &["transform", "test", "--rules", rules.to_str().unwrap()],
-        &[],
-    );
-    assert_eq!((status, err.contains("no examples")), (Some(1), true));
-    let (status, _, err) = run(&["transform", "test", "--rules", "no-such.yaml"], &[]);
-    assert_eq!((status, err.contains("no-such.yaml")), (Some(64), true));
-}
-
-#[test]
-fn the_examples_of_the_documented_rules_file_pass() {
-    let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/transforms.yaml");
-    let (status, out, err) = run(
-        &["transform", "test", "--rules", rules.to_str().unwrap()],
-        &[],
-    );
-    assert_eq!(status, Some(0), "{out}{err}");
 }

@@ -123,7 +123,14 @@ fn the_demo_fits_a_terminal_of_any_width_and_one_that_has_none() {
         let (status, shown) =
             on_terminal(columns, &["demo", "--once", "--listen", "127.0.0.1:0"], "");
         assert_eq!(status, Some(0), "{shown}");
-        assert!(shown.contains("7 of 7 events delivered"), "{shown}");
+        assert!(
+            shown.contains("lineage: 12 of 12 events delivered"),
+            "{shown}"
+        );
+        assert!(
+            shown.contains("catalog: 10 of 12 events delivered"),
+            "{shown}"
+        );
         let widest = shown
             .lines()
             .map(|line| line.chars().count())
@@ -136,7 +143,7 @@ fn the_demo_fits_a_terminal_of_any_width_and_one_that_has_none() {
     }
     let (_, out, _) = run(&["demo", "--once", "--listen", "127.0.0.1:0"], &[]);
     let rows: Vec<&str> = out.lines().filter(|line| line.contains('\t')).collect();
-    assert_eq!(rows.len(), 8, "a header, and a row an event: {out}");
+    assert_eq!(rows.len(), 13, "a header, and a row an event: {out}");
 }
 
 /// A demo with a folder for temporary files of its own.
@@ -220,9 +227,11 @@ fn a_demo_whose_storage_fails_ends_as_serve_does() {
     .unwrap();
     let lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let mut lines = lines.map_while(Result::ok);
-    let serving = lines.find(|line| line.contains("keeps serving")).unwrap();
-    let address = serving.split("OPENLINEAGE_URL=http://").nth(1).unwrap();
-    let address = address.split(';').next().unwrap();
+    let serving = |line: String| {
+        let (_, address) = line.split_once("OPENLINEAGE_URL=http://")?;
+        Some(address.split_once(". ")?.0.to_owned())
+    };
+    let address = lines.find_map(serving).unwrap();
     std::fs::remove_dir_all(&data_dir).unwrap();
     let mut proxy = TcpStream::connect(address).unwrap();
     let event = event(1, "START");

@@ -21,6 +21,7 @@ DEPENDENCIES = {
     "rules": "transform",
     "targets": "targets",
     "the queue": "queue",
+    "the proxy": "proxy",
 }
 CALLS = {
     "environment": r"std::env\b|\benv::",
@@ -85,11 +86,11 @@ def test_the_table_has_every_crate():
     assert sorted(CRATES) == sorted(path.parent.name for path in ROOT.glob("crates/*/Cargo.toml"))
 
 
-def test_the_command_line_is_built_of_at_most_300_crates():
-    """Each is somebody's code that can break, and time in the first build."""
+def test_the_command_line_is_built_of_at_most_294_crates_of_others():
+    """Each is somebody's code that can break, and time in the first build. Our own are no reason to put theirs in one file."""
     tree = ["cargo", "tree", "--locked", "-p", "lineage-proxy", "-e", "normal", "--prefix", "none", "--no-dedupe"]
     # With the features that this package asks for, whatever cargo is set to unify.
     alone = {**os.environ, "CARGO_RESOLVER_FEATURE_UNIFICATION": "selected"}
     listed = subprocess.run(tree, cwd=ROOT, env=alone, capture_output=True, text=True, check=True)
-    crates = set(listed.stdout.splitlines())
-    assert len(crates) <= 300, "see who brings a crate: cargo tree -p lineage-proxy -e normal -i CRATE"
+    crates = {line for line in listed.stdout.splitlines() if str(ROOT) not in line}
+    assert 200 < len(crates) <= 294, "see who brings a crate: cargo tree -p lineage-proxy -e normal -i CRATE"

@@ -1,7 +1,7 @@
 """The examples for Terraform and the AWS CDK, held against the template that they deploy.
 
-Terraform's provider cannot be had everywhere, so its file is read and not planned: that its parameters and outputs are those of the
-template. The app of the CDK is synthesized, where there is Node.js.
+Terraform formats, validates and plans its file. Its provider comes from a registry that not every machine reaches, so
+`terraform/provider.py` stands in for it, with its schema. The app of the CDK is synthesized, where there is Node.js.
 """
 
 import json
@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import hcl2
 import pytest
@@ -18,9 +19,9 @@ EXAMPLES = TEMPLATE.parents[1] / "examples"
 REQUIRED = {name for name, parameter in template()["Parameters"].items() if "Default" not in parameter}
 
 
-def skip(need):
+def skip(need, what="the AWS CDK"):
     """Skips for lack of something, and says so in the report of tests/run.sh."""
-    line = f"SKIPPED: the example of the AWS CDK: this machine has no {need}"
+    line = f"SKIPPED: the example of {what}: this machine has no {need}"
     if report := os.environ.get("PROXY_TEST_SKIPPED"):
         with open(report, "a") as file:
             file.write(line + "\n")
@@ -48,9 +49,76 @@ def test_terraform_gives_parameters_and_reads_outputs_that_the_template_has():
     declared = {f"var.{name}" for block in parsed["variable"] for name in block}
     declared |= {f"{kind}.{name}" for block in parsed["resource"] for kind, named in block.items() for name in named}
     assert set(re.findall(r"\b(?:var|aws_\w+)\.\w+", text.replace("data.aws_caller_identity.current", ""))) <= declared
-    if shutil.which("terraform"):
-        done = subprocess.run(["terraform", "fmt", "-check", "-diff", EXAMPLES / "terraform"], capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout
+
+
+class Terraform:
+    """Terraform in a folder with a copy of the example, beside which `sync_assets.sh` has written a template."""
+
+    def __init__(self, folder):
+        python = os.environ.get("PROXY_TEST_TERRAFORM") or skip("environment of Terraform", "Terraform")
+        self.folder, self.run_py = folder / "example", [python, Path(__file__).parent / "terraform/run.py"]
+        shutil.copytree(EXAMPLES / "terraform", self.folder)
+        (self.folder / "lineage-proxy").mkdir()
+        shutil.copy(TEMPLATE, self.folder / "lineage-proxy")
+        provider = folder / "terraform-provider-aws"
+        provider.write_text(f"#!/bin/sh\nexec {python} {Path(__file__).parent / 'terraform/provider.py'} \"$@\"\n")
+        provider.chmod(0o755)
+        settings = folder / "terraformrc"
+        settings.write_text(f'provider_installation {{\n  dev_overrides {{ "hashicorp/aws" = "{folder}" }}\n  direct {{}}\n}}\n')
+        self.env = {**os.environ, "HOME": str(folder), "TF_CLI_CONFIG_FILE": str(settings), "CHECKPOINT_DISABLE": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+
+    def __call__(self, *command):
+        return subprocess.run([*self.run_py, self.folder, *command], env=self.env, capture_output=True, text=True, timeout=120)
+
+    def plan(self):
+        """The plan, as Terraform shows it to programs."""
+        done = self("plan", "-no-color", "-input=false", "-out=plan", "-var", "bucket=assets", "-var", "domain=dzd_a1b2c3")
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads(self("show", "-json", "plan").stdout)
+
+
+@pytest.fixture
+def terraform(tmp_path):
+    return Terraform(tmp_path)
+
+
+def test_terraform_formats_validates_and_plans_the_stack(terraform):
+    formatted = terraform("fmt", "-check", "-diff")
+    assert formatted.returncode == 0, formatted.stdout
+    validated = json.loads(terraform("validate", "-json").stdout)
+    assert (validated["valid"], validated["error_count"]) == (True, 0), validated
+    plan = terraform.plan()
+    resources = {resource["address"]: resource.get("values") for resource in plan["planned_values"]["root_module"]["resources"]}
+    stack, stored = resources["aws_cloudformation_stack.lineage_proxy"], resources["aws_s3_object.template"]
+    assert stack["parameters"] == {"S3AssetsBucketName": "assets", "DomainId": "dzd_a1b2c3"}
+    assert stack["template_url"] == f"https://assets.s3.amazonaws.com/{stored['key']}"
+    # What is known after apply: the topic comes before the stack that tells it, and the outputs after the stack.
+    [change] = [change["change"] for change in plan["resource_changes"] if change["address"] == "aws_cloudformation_stack.lineage_proxy"]
+    assert change["after_unknown"]["parameters"] == {"AlarmTopicArn": True} and change["after_unknown"]["outputs"]
+    # Another template is another key, which changes the stack.
+    with open(terraform.folder / "lineage-proxy" / TEMPLATE.name, "a") as file:
+        file.write("# changed\n")
+    changed = {resource["address"]: resource.get("values") for resource in terraform.plan()["planned_values"]["root_module"]["resources"]}
+    assert changed["aws_cloudformation_stack.lineage_proxy"]["template_url"] != stack["template_url"]
+
+
+@pytest.mark.parametrize(
+    "wrong, found",
+    [
+        (("template_url = ", "template_uri = "), "Unsupported argument"),
+        (('["CAPABILITY_IAM"]', '"CAPABILITY_IAM"'), "set of string required"),
+        (("aws_sns_topic.on_call.arn\n  }", "aws_sns_topic.on_call.url\n  }"), "Unsupported attribute"),
+        (('name         = "lineage-proxy"\n', ""), "Missing required argument"),
+        (("filesha256(", "sha256file("), "Call to unknown function"),
+        (("var.domain", "var.domains"), "Reference to undeclared input variable"),
+    ],
+)
+def test_terraform_would_find_a_mistake(terraform, wrong, found):
+    file = terraform.folder / "main.tf"
+    text = file.read_text()
+    assert text.count(wrong[0]) == 1
+    file.write_text(text.replace(*wrong))
+    assert found in terraform("validate", "-json").stdout
 
 
 def test_an_app_of_the_cdk_has_the_whole_template_and_its_parameters(tmp_path):

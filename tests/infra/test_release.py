@@ -1,10 +1,13 @@
 """A release, made by `release.sh` and uploaded by `sync_assets.sh -z`. Cargo and the AWS CLI are stood in for: what is built is of no account."""
 
 import hashlib
+import json
+import os
 import re
 import shutil
 import subprocess
 import zipfile
+from pathlib import Path
 
 import pytest
 from variants import TEMPLATE, template
@@ -26,6 +29,7 @@ class Machine:
     """A checkout in a folder of its own, with tools of its own."""
 
     def __init__(self, folder):
+        folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.tools = folder, folder / "tools"
         shutil.copytree(ROOT / "infra", folder / "checkout/infra")
         for example in ("terraform", "cdk"):
@@ -41,15 +45,44 @@ class Machine:
         (self.tools / name).write_text(f"#!/bin/sh\n{does}\n")
         (self.tools / name).chmod(0o755)
 
-    def run(self, script, *flags, folder=None):
+    def run(self, script, *flags, folder=None, **env):
         """Runs a script in a folder, by default that of the tests."""
-        env = {"PATH": f"{self.tools}:/usr/bin:/bin", "CARGO_TARGET_DIR": str(self.folder / "target"), "AWS_REGION": "eu-west-1", "TMPDIR": str(self.folder)}
+        env = {"PATH": f"{self.tools}:/usr/bin:/bin", "CARGO_TARGET_DIR": str(self.folder / "target"), "AWS_REGION": "eu-west-1", "TMPDIR": str(self.folder), **env}
         return subprocess.run([script, *map(str, flags)], cwd=folder, env=env, capture_output=True, text=True)
 
-    def release(self, *flags):
-        done = self.run(self.folder / "checkout/release.sh", "-f", "-o", self.folder / "release", *flags)
+    def release(self, *flags, **env):
+        done = self.run(self.folder / "checkout/release.sh", "-f", "-o", self.folder / "release", *flags, **env)
         assert done.returncode == 0, done.stderr
         return self.folder / "release"
+
+    def compile(self):
+        """Has `cargo` compile small programs that name files of the checkout, of the registry and of the target folder, in Rust and C."""
+        rustc = Path(subprocess.run(["rustc", "--print", "sysroot"], capture_output=True, text=True, check=True).stdout.strip()) / "bin/rustc"
+        name = 'pub fn name() -> &\'static str { file!() }'
+        (self.folder / "checkout/src").mkdir()
+        (self.folder / "checkout/src/part.c").write_text('const char *part(void) { return __FILE__ " of " __DATE__ " " __TIME__; }\n')
+        (self.folder / "checkout/src/main.rs").write_text(
+            "mod generated { include!(concat!(env!(\"CARGO_TARGET_DIR\"), \"/generated.rs\")); }\nmod local { include!(concat!(env!(\"HERE\"), \"/src/local.rs\")); }\n"
+            "extern \"C\" { fn part() -> *const std::ffi::c_char; }\n"
+            'fn main() { println!("{} {} {} {:?}", dep::name(), generated::name(), local::name(), unsafe { std::ffi::CStr::from_ptr(part()) }); }\n'
+        )
+        (self.folder / "checkout/src/local.rs").write_text(name)
+        # `cargo` is a stand-in, which finds its sources where Cargo does.
+        self.tool("cargo", f"""
+set -e
+registry="$CARGO_HOME/registry/src/index.crates.io-1/dep-1"
+case "$*" in
+fetch*) mkdir -p "$registry"; echo "{name}" >"$registry/lib.rs" ;;
+"lambda build"*)
+    # Cargo would take these in place of RUSTFLAGS and of the profile.
+    [ -z "$CARGO_ENCODED_RUSTFLAGS$CARGO_PROFILE_RELEASE_OPT_LEVEL" ]
+    echo "{name}" >"$CARGO_TARGET_DIR/generated.rs"
+    export HERE="$(pwd -P)" PATH="$PATH:/usr/bin:/bin"
+    {rustc} $RUSTFLAGS -C target-cpu=generic --edition 2021 --crate-type rlib --crate-name dep -o "$CARGO_TARGET_DIR/libdep.rlib" "$registry/lib.rs"
+    cc $CFLAGS -c -o "$CARGO_TARGET_DIR/part.o" "$HERE/src/part.c"
+    {rustc} $RUSTFLAGS -C target-cpu=generic -C strip=symbols --edition 2021 --extern dep="$CARGO_TARGET_DIR/libdep.rlib" -C link-arg="$CARGO_TARGET_DIR/part.o" -o "$CARGO_TARGET_DIR/main" src/main.rs
+    for name in ingest batch check source lineage-proxy; do mkdir -p "$CARGO_TARGET_DIR/lambda/$name"; cp "$CARGO_TARGET_DIR/main" "$CARGO_TARGET_DIR/lambda/$name/bootstrap"; done ;;
+esac""")
 
     def upload(self, folder, *flags):
         """Uploads a release, on a machine without Rust."""
@@ -95,6 +128,64 @@ def test_the_same_is_made_in_another_folder(tmp_path):
         (tmp_path / folder).mkdir()
         sums.append((Machine(tmp_path / folder).release("-c") / "SHA256SUMS").read_text())
     assert sums[0] == sums[1]
+
+
+# A clock of Python that is years ahead, for what packs.
+LATER = "import time\n_time = time.time\ntime.time = lambda: _time() + 300_000_000\n"
+
+
+def test_another_time_folder_and_environment_make_the_same_of_the_same_sources(tmp_path):
+    """What is built and packed: with a real compiler, which puts the names of files and the time into what it makes."""
+    if not shutil.which("rustc") or not shutil.which("cc"):
+        pytest.skip("this machine has no compiler")
+    one, other = Machine(tmp_path / "one"), Machine(tmp_path / "other/deeper/in-a-folder")
+    for machine in (one, other):
+        machine.compile()
+    first = one.release("-c", "-a", "arm64", CARGO_HOME=str(one.folder / "cargo"))
+    later = other.folder / "later"
+    later.mkdir()
+    (later / "sitecustomize.py").write_text(LATER)
+    for file in (other.folder / "checkout").rglob("*"):
+        os.utime(file, (1_000_000_000, 1_000_000_000))
+    # By a link, with the target folder in the checkout and Cargo's in that, after a build, with settings of its user.
+    (tmp_path / "link").symlink_to(other.folder / "checkout")
+    user = {
+        "CARGO_TARGET_DIR": "target", "CARGO_HOME": str(other.folder / "checkout/target/cargo"), "PYTHONPATH": str(later), "PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo",
+        "LC_ALL": "C.UTF-8", "CARGO_ENCODED_RUSTFLAGS": "-Copt-level=3", "CARGO_PROFILE_RELEASE_OPT_LEVEL": "1", "SOURCE_DATE_EPOCH": "1", "CARGO_INCREMENTAL": "1",
+    }
+    second = other.folder / "second"
+    for _ in range(2):
+        done = other.run("bash", "-c", f"umask 077; {tmp_path}/link/release.sh -f -c -a arm64 -o {second}", folder=tmp_path, **user)
+        assert done.returncode == 0, done.stderr
+    assert (first / "SHA256SUMS").read_text() == (second / "SHA256SUMS").read_text()
+    # And it is a program that has the names of none of the folders.
+    [zip] = first.glob("functions/ingest-*.zip")
+    program = tmp_path / "program"
+    program.write_bytes(zipfile.ZipFile(zip).read("bootstrap"))
+    program.chmod(0o755)
+    said = subprocess.run([program], capture_output=True, text=True, check=True).stdout
+    assert said.startswith("/cargo/dep-1/lib.rs /target/generated.rs /lineage-proxy/src/local.rs \"/lineage-proxy/src/part.c of Jan  1 1980 "), said
+    assert str(tmp_path).encode() not in program.read_bytes()
+
+
+def test_an_sbom_has_the_time_of_the_commit_and_a_serial_number_of_its_content(tmp_path):
+    sums = []
+    for folder in ("one", "another-folder"):
+        (tmp_path / folder).mkdir()
+        machine = Machine(tmp_path / folder)
+        (machine.folder / "template.json").write_text(json.dumps({"bomFormat": "CycloneDX", "serialNumber": "urn:uuid:SERIAL", "metadata": {"timestamp": "NOW"}, "components": [{"bom-ref": "path+file://SOURCE/crates/cli"}]}))
+        build = 'for name in ingest batch check source; do mkdir -p "$CARGO_TARGET_DIR/lambda/$name"; echo "$name" >"$CARGO_TARGET_DIR/lambda/$name/bootstrap"; done'
+        describe = f"""for last; do :; done; for name in cli functions; do mkdir -p "$(dirname "$last")/crates/$name"
+sed "s/SERIAL/$(cat /proc/sys/kernel/random/uuid)/; s/NOW/$(date +%N)/; s|SOURCE|$(dirname "$last")|" {machine.folder}/template.json >"$(dirname "$last")/crates/$name/sbom.json"; done"""
+        machine.tool("cargo", f'case "$*" in *--version) echo "cargo-cyclonedx-cyclonedx 0.5.9" ;; cyclonedx*) {describe} ;; *) {build} ;; esac')
+        done = machine.run(machine.folder / "checkout/release.sh", "-o", machine.folder / "release", "-a", "arm64")
+        assert done.returncode == 0, done.stderr
+        sums.append((machine.folder / "release/SHA256SUMS").read_text())
+        assert "cargo-cyclonedx 0.5.9\n" in (machine.folder / "release/VERSION").read_text()
+    assert sums[0] == sums[1]
+    made = json.loads((tmp_path / "one/release/sbom/cli.cdx.json").read_text())
+    assert made["metadata"]["timestamp"] == "1980-01-01T00:00:00Z" and re.fullmatch(r"urn:uuid:[0-9a-f-]{36}", made["serialNumber"])
+    assert made["components"] == [{"bom-ref": "path+file:///lineage-proxy/crates/cli"}]
 
 
 @pytest.mark.parametrize("arch", ["arm64", "x86-64"])

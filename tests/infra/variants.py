@@ -18,6 +18,9 @@ SECRETS_KEY = "arn:aws:kms:eu-west-1:210987654321:key/2"
 DOMAIN_KEY = "arn:aws:kms:eu-west-1:123456789012:key/3"
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:on-call"
 LAYER = "arn:aws:lambda:eu-west-1:123456789012:layer:rules:3"
+ROLE = "arn:aws:iam::210987654321:role/lineage"
+LOOK_UP_ROLE = "arn:aws:iam::310987654321:role/look-up"
+EXTERNAL_ID = "team-a:prod/1_+=,.@"
 WEB_ACL = "arn:aws:wafv2:eu-west-1:123456789012:regional/webacl/lineage/a1b2c3"
 SHARED = {
     "default": {},
@@ -44,15 +47,19 @@ SHARED = {
     "notified by both": {"AlarmEmail": "on-call@example.com", "AlarmTopicArn": TOPIC},
     "domain with a key": {"DomainKmsKeyArn": DOMAIN_KEY},
     "domain with a key elsewhere, checked": {"DomainKmsKeyArn": DOMAIN_KEY, "DomainRegion": "us-east-1", "DeliveryCheck": "on"},
-    "domain with a key, by a role": {"DomainKmsKeyArn": DOMAIN_KEY, "TargetRoleArn": "arn:aws:iam::210987654321:role/lineage", "DeliveryCheck": "on"},
+    "domain with a key, by a role": {"DomainKmsKeyArn": DOMAIN_KEY, "TargetRoleArn": ROLE, "DeliveryCheck": "on"},
     "in a vpc": {"SubnetIds": "subnet-1a,subnet-1b", "SecurityGroupIds": "sg-1a"},
     "paused": {"Paused": "true"},
     "traced": {"Tracing": "on", "DeliveryCheck": "on"},
     "below a path": {"RolePath": "/lineage/"},
     "boundary": {"PermissionsBoundaryArn": "arn:aws:iam::123456789012:policy/boundary"},
-    "another account": {"TargetRoleArn": "arn:aws:iam::210987654321:role/lineage", "DomainRegion": "us-east-1"},
+    "another account": {"TargetRoleArn": ROLE, "DomainRegion": "us-east-1"},
+    "another account, by an external id": {"TargetRoleArn": ROLE, "TargetExternalId": EXTERNAL_ID, "DeliveryCheck": "on"},
+    "look-ups in another account": {"RedshiftRoleArn": LOOK_UP_ROLE},
+    "look-ups in another account, by an external id": {"RedshiftRoleArn": LOOK_UP_ROLE, "RedshiftExternalId": EXTERNAL_ID, "TargetRoleArn": ROLE},
+    "a role without look-ups": {"RedshiftLookup": "false", "RedshiftRoleArn": LOOK_UP_ROLE, "RedshiftExternalId": EXTERNAL_ID},
     "checked": {"DeliveryCheck": "on"},
-    "checked in another account, customer key": {"DeliveryCheck": "on", "TargetRoleArn": "arn:aws:iam::210987654321:role/lineage", "KmsKeyArn": KEY},
+    "checked in another account, customer key": {"DeliveryCheck": "on", "TargetRoleArn": ROLE, "KmsKeyArn": KEY},
     "rules in the function": {"RulesFile": "rules/transforms.yaml"},
     "rules in s3": {"RulesPrefix": "lineage-proxy/rules"},
     "rules in another bucket, with a hash key": {"RulesBucketName": "rules-of-the-team", "RulesPrefix": "live", "RulesRefresh": 300, "RulesHashKeySecretArn": SECRET, "KmsKeyArn": KEY},
@@ -61,7 +68,8 @@ SHARED = {
     "datahub, with a secret of another account": {"Target": "datahub", "DomainId": "", "DataHubUrl": "https://datahub.example.com", "DataHubApiKeySecretArn": "arn:aws:secretsmanager:eu-west-1:210987654321:secret:token", "SecretsKmsKeyArn": SECRETS_KEY},
     "glue": {"Target": "glue", "DomainId": "", "GlueDatabase": "sales_*"},
     "glue, with tables of its own": {"Target": "glue", "DomainId": "", "GlueDatabase": "sales", "GlueCreateDatabase": "lineage"},
-    "glue in another account": {"Target": "glue", "DomainId": "", "GlueDatabase": "sales", "TargetRoleArn": "arn:aws:iam::210987654321:role/lineage"},
+    "glue in another account": {"Target": "glue", "DomainId": "", "GlueDatabase": "sales", "TargetRoleArn": ROLE},
+    "glue in another account, by an external id": {"Target": "glue", "DomainId": "", "GlueDatabase": "sales", "TargetRoleArn": ROLE, "TargetExternalId": EXTERNAL_ID},
     "openlineage": {"Target": "openlineage", "DomainId": "", "OpenLineageUrl": "https://marquez.example.com", "OpenLineageApiKeySecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:key"},
 }
 VARIANTS = {name: {**DATAZONE, **parameters} for name, parameters in SHARED.items()}
@@ -166,8 +174,8 @@ TO_TOPIC = {**TO_QUEUE, "QueueUrl": "", "TopicArn": "arn:aws:sns:eu-west-1:12345
 QUEUE = "arn:aws:sqs:eu-west-1:123456789012:events"
 OF_SOURCES = {
     "logs": {"one group": {"LogGroupName": "/aws-glue/jobs/error"}, "with settings": {"LogGroupName": "a", "Settings": "overlap: 1h, stream_prefix: jr_"}, "two groups": {"LogGroupName": "a", "LogGroupName3": "b"}},
-    "glue": {"all": {}, "with settings": {"Settings": "lookback: 30d"}, "two": {"CrawlerNames": "orders,returns", "UnchangedTables": "false"}},
-    "redshift": {"workgroup": {"WorkgroupName": "wg", "Database": "dev"}, "with settings": {"WorkgroupName": "wg", "Database": "dev", "Settings": "skip: dbt, datashares: {sales: 'h:5439/dev'}"}, "cluster": {"ClusterIdentifier": "dwh", "Database": "dev"}},
+    "glue": {"all": {}, "with settings": {"Settings": "lookback: 30d"}, "two": {"CrawlerNames": "orders,returns", "UnchangedTables": "false"}, "another account": {"RoleArn": ROLE}, "another account, by an external id": {"RoleArn": ROLE, "ExternalId": EXTERNAL_ID, "Settings": "lookback: 30d"}},
+    "redshift": {"workgroup": {"WorkgroupName": "wg", "Database": "dev"}, "with settings": {"WorkgroupName": "wg", "Database": "dev", "Settings": "skip: dbt, datashares: {sales: 'h:5439/dev'}"}, "cluster": {"ClusterIdentifier": "dwh", "Database": "dev"}, "another account": {"ClusterIdentifier": "dwh", "Database": "dev", "RoleArn": ROLE}, "another account, by an external id": {"WorkgroupName": "wg", "Database": "dev", "RoleArn": ROLE, "ExternalId": EXTERNAL_ID, "Settings": "skip: dbt"}},
     "flyte": {"queue": {"MessagesQueueArn": QUEUE, "Cluster": "flyte.example.com"}, "with settings": {"MessagesQueueArn": QUEUE, "Cluster": "flyte.example.com", "Settings": 'task_name: "{module}.{task}"'}, "queue and objects": {"MessagesQueueArn": QUEUE, "Cluster": "flyte.example.com", "MetadataBucketName": "flyte", "MetadataPrefix": "metadata/"}},
     "stream": {
         "sqs": {"StreamArn": QUEUE},
@@ -192,3 +200,29 @@ def source_variants():
 
 
 SOURCE_VARIANTS = source_variants()
+
+
+def target(parameters):
+    """A target stack as it is deployed with these parameters."""
+    return resolved(parameters, template(TARGET_TEMPLATE))
+
+
+def source(variant):
+    """The stack of a source as it is deployed."""
+    return resolved(SOURCE_VARIANTS[variant], template(SOURCE_TEMPLATES[variant[0]]))
+
+
+def substituted(value, parameters):
+    """The text of a `Fn::Sub`; a text by itself."""
+    if isinstance(value, str):
+        return value
+    text, more = value["Fn::Sub"]
+    for name, of in {**parameters, **more, "AWS::Partition": "aws"}.items():
+        text = text.replace(f"${{{name}}}", str(of))
+    return text
+
+
+def statements(document, role):
+    """The statements of a role, by their names."""
+    [policy] = document["Resources"][role]["Properties"]["Policies"]
+    return {statement["Sid"]: statement for statement in policy["PolicyDocument"]["Statement"]}

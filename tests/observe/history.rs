@@ -86,6 +86,50 @@ async fn what_happened_to_each_event_is_found_over_http_in_the_folder_and_after_
 }
 
 #[tokio::test]
+async fn a_folder_in_which_nothing_can_be_created_is_searched_after_a_stop() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let serve = Serve::start(data, &[]);
+    serve.post(&event(1, "START")).await;
+    found(&serve, "", 1).await;
+    assert_eq!(serve.terminate(), Some(0));
+    assert!(!data.join("history.db-wal").exists());
+    // What SQLite wants to create beside the file: permissions do not hold for root.
+    std::os::unix::fs::symlink("nowhere/at-all", data.join("history.db-shm")).unwrap();
+    let search = ["events", data.to_str().unwrap(), "kind:start"];
+    let (status, out, err) = run(&search, &[]);
+    assert_eq!(
+        (status, out.contains("event delivered")),
+        (Some(0), true),
+        "{err}"
+    );
+    // What is in a log cannot be passed over.
+    std::fs::write(data.join("history.db-wal"), "of somebody who writes").unwrap();
+    let (status, _, err) = run(&search, &[]);
+    assert_eq!(
+        (status, err.contains("history.db")),
+        (Some(75), true),
+        "{err}"
+    );
+}
+
+#[test]
+fn an_address_at_which_nothing_answers_is_wrong() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    drop(taken);
+    let url = format!("http://user:hunter2@{address}");
+    for more in [&["--follow"][..], &[]] {
+        let arguments = [&["events", &url][..], more].concat();
+        let (status, _, err) = run(&arguments, &[]);
+        assert_eq!(status, Some(64), "{err}");
+        let start = format!("lineage-proxy: {address}: no connection");
+        assert!(err.starts_with(&start) && !err.contains("hunter2"), "{err}");
+        assert!(err.contains("Connection refused"), "{err}");
+    }
+}
+
+#[tokio::test]
 async fn new_events_are_followed_as_they_end() {
     let folder = tempfile::tempdir().unwrap();
     let serve = Serve::start(folder.path(), &[]);
@@ -303,17 +347,6 @@ fn a_history_that_was_replaced_is_followed_in_its_new_file() {
     let line = following.next().unwrap();
     assert_eq!(line["event.type"], "RunEvent COMPLETE");
     assert_eq!(following.interrupt().0, Some(130));
-}
-
-#[test]
-fn the_cause_of_a_failed_request_is_shown_without_the_password() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
-    let (status, _, err) = run(&["events", &format!("http://user:hunter2@{address}")], &[]);
-    assert_eq!(status, Some(75), "{err}");
-    assert!(err.contains("Connection refused"), "{err}");
-    assert!(!err.contains("hunter2"), "{err}");
 }
 
 #[tokio::test]

@@ -1,17 +1,21 @@
 """Fixtures: each part is stopped after its test; its log is shown when the test failed."""
 
+import http.server
 import os
 import socket
+import threading
 
 import pytest
 
+import estate
+from lineage_page import filled
 from parts import Emulator, Serve, StandIn
 from reliability import Account
-from stack import Cloud
+from stack import ACCOUNT, REDSHIFT, REGION, Cloud
 
 
 # What is deployed: one emulator, one build and one stand-in for all of it.
-IN_CLOUD = ("test_rules_stack.py", "test_several_targets.py", "test_source_stack.py", "test_stack.py", "test_target_stacks.py", "test_variants.py")
+IN_CLOUD = ("test_rules_stack.py", "test_several_targets.py", "test_source_stack.py", "test_stack.py", "test_stack_bad_days.py", "test_target_stacks.py", "test_variants.py")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -64,6 +68,59 @@ def stand_in(tmp_path, started):
 
 
 @pytest.fixture
+def shop(serve):
+    """A proxy with the lineage of a small shop."""
+    return filled(serve, estate.shop(), datasets=5)
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """The process of a real browser. Its modules are in an environment of its own (tests/run.sh)."""
+    from browser import launched
+
+    with launched() as chromium:
+        yield chromium
+
+
+@pytest.fixture
+def browser(chromium):
+    """A real browser, which must have nothing to complain about."""
+    from browser import Browser
+
+    browser = Browser(chromium)
+    yield browser
+    browser.close()
+    assert not browser.complaints
+
+
+@pytest.fixture
+def other_site():
+    """Starts a site with this page at each path. The path is its policy of referrers, if there is one."""
+    servers = []
+
+    def start(body):
+        class Site(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.send_header("content-type", "text/html")
+                if self.path != "/":
+                    self.send_header("referrer-policy", self.path.strip("/"))
+                self.end_headers()
+                self.wfile.write(body.encode())
+
+            def log_message(self, *_):
+                pass
+
+        servers.append(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Site))
+        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        return f"http://localhost:{servers[-1].server_port}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+
+
+@pytest.fixture
 def emulator(tmp_path, started):
     """A running emulator."""
     started.append(Emulator(tmp_path))
@@ -102,6 +159,19 @@ def cloud(tmp_path_factory):
                 process.stop()
         os.environ.clear()
         os.environ.update(environment)
+
+
+@pytest.fixture(scope="session")
+def deployed(cloud):
+    cloud.stand_in.set(**REDSHIFT)
+    return cloud.deploy("lineage", DomainKmsKeyArn=f"arn:aws:kms:{REGION}:{ACCOUNT}:key/domain")
+
+
+@pytest.fixture
+def stack(deployed):
+    """The one stack of those tests that deploy none of their own."""
+    yield deployed
+    deployed.empty()
 
 
 @pytest.fixture

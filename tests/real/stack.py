@@ -29,6 +29,11 @@ DOMAIN_KEY = {"kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey", "kms:Describe
 OF_AWS = ("Network", "NetworkOfLambdaOnly", "Trace", "Encrypt", "Decrypt", "DomainKey", "SecretsKey", "LargeMissing")
 # What the stand-in answers, which asks nobody; `let_iam_decide` has it refuse, and a test fails, where IAM does not allow it.
 ELSEWHERE = ("datazone:PostLineageEvent", "datazone:ListLineageEvents", "redshift-serverless:GetWorkgroup", "redshift:DescribeClusters")
+# What the stand-in knows of Redshift.
+REDSHIFT = {
+    "workgroups": {"wg": {"account": "123456789012", "region": "eu-west-1", "port": 5439}},
+    "clusters": {"cl": {"address": "cl.abc123xyz.eu-west-1.redshift.amazonaws.com", "port": 5439}},
+}
 POLLER = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 
 

@@ -2,15 +2,22 @@
 Insights. The lines are as the functions write them."""
 
 import datetime
+import http.server
 import json
 import os
+import pathlib
 import subprocess
+import sys
 import threading
 import time
 
 import boto3
 import pytest
 from parts import BIN, CREDENTIALS, eventually
+
+sys.path.append(str(pathlib.Path(__file__).parents[1] / "infra"))
+
+from insights import fields_of
 
 RUN, OTHER = "01a1faa6-e194-708b-a993-000000000001", "01a1faa6-e194-708b-a993-000000000002"
 # Ids of version 7 begin with a time: that of the tests.
@@ -117,6 +124,39 @@ def test_no_name_changes_a_query(account):
     assert [event["id"] for event in account.events("--job", NASTY)] == [id]
     for job in ('x/ | filter @message like /.', 'x" or 1=1', "x|sort", "[", "(", "\\", "/", "`"):
         assert account.events("--job", job, status=1) == [], job
+
+
+def test_every_query_is_one_of_the_documented_language(account):
+    """The emulator runs more than the service does."""
+    asked = []
+
+    class Service(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if self.headers["X-Amz-Target"].endswith("StartQuery"):
+                asked.append(body)
+            line = json.dumps({"fields": delivered(ID(9), job=NASTY)})
+            row = {"@timestamp": "2026-11-20 10:00:00.000", "@log": "1:/main/batch", "@logStream": "s", "@message": line}
+            rows = [[{"field": field, "value": value} for field, value in row.items()]]
+            answer = json.dumps({"queryId": "q", "status": "Complete", "results": rows}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_):
+            """Nobody reads it."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Service) as service:
+        threading.Thread(target=service.serve_forever, daemon=True).start()
+        env = {**account.env(), "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": f"http://127.0.0.1:{service.server_port}"}
+        for flags in ([], ["--job", NASTY], ["--job", "a/b*c d{1}"], ["--run", RUN, "--id", ID(9)], ["--outcome", "rejected"], ["--outcome", "dead_lettered"]):
+            subprocess.run([BIN / "lineage-proxy", "events", "--stack", "main", *flags], env=env, capture_output=True, text=True, timeout=60)
+        service.shutdown()
+    assert len(asked) >= 8, asked
+    for query in asked:
+        assert fields_of(query["queryString"])[:4] == ["@timestamp", "@log", "@logStream", "@message"]
+        assert 1 <= query["limit"] <= 10_000 and query["startTime"] < query["endTime"] and len(query["logGroupNames"]) <= 50
 
 
 def test_the_newest_are_shown_and_times_limit_them(account):

@@ -212,7 +212,7 @@ def test_crawls_are_read_when_eventbridge_tells_of_one_and_on_a_schedule(main):
         assert source.may("Source", f"glue:{action}", f"arn:aws:glue:{REGION}:{ACCOUNT}:{resource}"), action
     asks_the_stand_in(source, "GLUE")
     cloud.stand_in.set(crawlers=crawlers(page=2))
-    hints = [json.loads(text) for text in (FIXTURES / "crawler/eventbridge.jsonl").read_text().splitlines()]
+    hints = [{**json.loads(text), "account": ACCOUNT} for text in (FIXTURES / "crawler/eventbridge.jsonl").read_text().splitlines()]
     events = cloud.client("events")
     [rule] = (found for found in events.list_rules()["Rules"] if found.get("EventPattern") and found["Name"].startswith("source-glue-"))
     matching = [hint for hint in hints if events.test_event_pattern(EventPattern=rule["EventPattern"], Event=json.dumps(hint))["Result"]]
@@ -268,6 +268,45 @@ def test_the_history_of_redshift_is_read_on_a_schedule(main):
     invoke(source, SCHEDULE)
     eventually(lambda: main.waiting() == 0, "the queue is empty")
     assert len(cloud.stand_in.posts()) == len(found)
+
+
+def test_sources_of_another_account_are_read_by_its_role_and_lose_nothing_without_it(main):
+    """The trust is that of the documentation, with an external id."""
+    cloud, id = main.cloud, "team-a:prod/1"
+    iam = cloud.client("iam")
+
+    def trusting(account):
+        condition = {"StringEquals": {"sts:ExternalId": id}, "ArnLike": {"aws:PrincipalArn": f"arn:aws:iam::{account}:role/by-role-*-SourceRole-*"}}
+        trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{account}:root"}, "Action": "sts:AssumeRole", "Condition": condition}
+        return json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+
+    role = iam.create_role(RoleName="reader", AssumeRolePolicyDocument=trusting("999999999999"))["Role"]["Arn"]
+    crawls = cloud.deploy_source("glue", "by-role-glue", main, RoleArn=role, ExternalId=id, Settings="lookback: 366d")
+    warehouse = cloud.deploy_source("redshift", "by-role-redshift", main, WorkgroupName="corp-wg", Database="dev", RoleArn=role, ExternalId=id)
+    asks_the_stand_in(crawls, "GLUE")
+    asks_the_stand_in(warehouse, "REDSHIFT_DATA")
+    cloud.stand_in.set(crawlers=crawlers(page=2), workgroups={"corp-wg": {"account": ACCOUNT, "region": REGION, "port": 5439}}, redshift_views=history(), redshift_waits=0)
+
+    # The role trusts nobody who assumes it: the invocation fails, says so, and is made again.
+    for source in (crawls, warehouse):
+        answer = source.functions.invoke(FunctionName=source.outputs["SourceFunction"], Payload=json.dumps(SCHEDULE))
+        text = answer["Payload"].read().decode()
+        assert "FunctionError" in answer and f"role {role} cannot be assumed" in text, text
+    assert main.jobs() == []
+
+    iam.update_assume_role_policy(RoleName="reader", PolicyDocument=trusting(ACCOUNT))
+
+    def read():
+        # As the schedule does: an invocation on a busy machine may leave crawlers to the next one.
+        for source in (crawls, warehouse):
+            invoke(source, SCHEDULE)
+        return "crawler/shop-jdbc/shop.shop_public_customers" in main.jobs()
+
+    eventually(read, "what the role lets be read has arrived")
+    for source in (crawls, warehouse):
+        assert source.unused("Source", "Assume", "State", "Queue") == set()
+    eventually(lambda: main.waiting() == 0, "the queue is empty")
+    assert any("daily_sales" in post["body"] for post in cloud.stand_in.posts())
 
 
 # ------------------------------------------------------------ several targets

@@ -146,9 +146,12 @@ def test_by_function_url(deploy):
 def test_to_another_account_by_role(deploy, cloud):
     iam = cloud.client("iam")
     iam.create_role(RoleName="poster", AssumeRolePolicyDocument=json.dumps(ANYONE))
-    role = f"arn:aws:iam::{ACCOUNT}:role/poster"
-    stack = deploy("by-role", TargetRoleArn=role, DomainRegion="us-east-1", DeliveryCheck="on")
-    cloud.stand_in.set(posts_denied=False)  # what the batch function itself may do is not asked
+    iam.create_role(RoleName="look-up", AssumeRolePolicyDocument=json.dumps(ANYONE))
+    role, look_up = f"arn:aws:iam::{ACCOUNT}:role/poster", f"arn:aws:iam::{ACCOUNT}:role/look-up"
+    stack = deploy("by-role", TargetRoleArn=role, TargetExternalId="team-a", RedshiftRoleArn=look_up, RedshiftExternalId="team-b", DomainRegion="us-east-1", DeliveryCheck="on")
+    warehouse = {"wg": {"account": "123456789012", "region": "eu-west-1", "port": 5439}}
+    # What the batch function itself may do is not asked.
+    cloud.stand_in.set(posts_denied=False, workgroups_denied=False, clusters_denied=False, workgroups=warehouse)
     assert not stack.may("Batch", "datazone:PostLineageEvent", f"arn:aws:datazone:{REGION}:{ACCOUNT}:domain/dzd_standin")
     first, second = name(), name()
     assert stack.post(event(first, run=1))[0] == 200
@@ -170,6 +173,7 @@ def test_to_another_account_by_role(deploy, cloud):
     # With the trust of the documentation, and then without one of the roles in it: doctor tries both as they are.
     def doctor(*functions):
         condition = {"ArnLike": {"aws:PrincipalArn": [f"arn:aws:iam::{ACCOUNT}:role/by-role-{function}Role-*" for function in functions]}}
+        condition["StringEquals"] = {"sts:ExternalId": "team-a"}
         trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole", "Condition": condition}
         iam.update_assume_role_policy(RoleName="poster", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}))
         stack.kill()
@@ -180,6 +184,11 @@ def test_to_another_account_by_role(deploy, cloud):
     check, delivered = doctor("Batch", "Check")
     assert (check["verdict"], delivered["verdict"]) == ("good", "good"), (check, delivered)
     assert stack.unused("Batch", "Assume") == stack.unused("Check", "Assume") == set()
+    outputs = [{"namespace": "redshift://wg.eu-west-1:5439", "name": "dev.public.t"}]
+    assert stack.post(event(named := name(), run=3, outputs=outputs))[0] == 200
+    stack.arrived(named)
+    assert any("wg.123456789012.eu-west-1.redshift-serverless.amazonaws.com" in post["body"] for post in cloud.stand_in.posts())
+    assert stack.unused("Batch", "AssumeToLookUp") == set()
     check, delivered = doctor("Batch")
     assert (check["verdict"], delivered["verdict"]) == ("bad", "good"), (check, delivered)
     assert check["advice"].startswith(f"let {role} trust {stack.outputs['CheckRoleArn']}"), check

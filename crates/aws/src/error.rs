@@ -11,6 +11,7 @@ use aws_smithy_types::error::metadata::{
 };
 
 use crate::endpoint::EndpointError;
+use crate::role::NotAssumed;
 
 /// A call to AWS that failed, after its retries.
 ///
@@ -91,17 +92,11 @@ impl Error {
 
     /// The first of the causes that has this type.
     fn cause<E: StdError + 'static>(&self) -> Option<&E> {
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            if let Some(found) = error.downcast_ref() {
-                return Some(found);
-            }
-            cause = error.source();
-        }
-        None
+        find(self.source())
     }
 
-    /// Whether the same call may succeed later: there is no response, or the service throttles or has failed.
+    /// Whether the same call may succeed later: there is no response, or the service throttles or has failed. A role that STS
+    /// denies has to be allowed first.
     #[must_use]
     pub fn may_pass(&self) -> bool {
         match self {
@@ -113,7 +108,7 @@ impl Error {
                     || is_known(THROTTLING_ERRORS)
                     || is_known(TRANSIENT_ERRORS)
             }
-            Error::NoResponse { .. } => true,
+            Error::NoResponse { .. } => self.cause::<NotAssumed>().is_none_or(|it| !it.is_denied),
             Error::NotSent { .. } | Error::TooLarge { .. } | Error::Unreadable { .. } => false,
         }
     }
@@ -209,8 +204,31 @@ pub fn summarize<E: StdError + ProvideErrorMetadata>(
     match (error.code(), error.message()) {
         (Some(code), Some(message)) => redact(&format!("{code}: {message}")),
         (Some(code), None) => redact(code),
-        (None, _) => redact(&error_chain(error)),
+        (None, _) => naming_role(error, redact(&error_chain(error))),
     }
+}
+
+/// Adds the role that could not be assumed to what was kept of an error, if that is why it failed and the redaction has
+/// taken the name for a secret. It is a setting of ours.
+#[must_use]
+pub fn naming_role(error: &dyn StdError, kept: String) -> String {
+    match find::<NotAssumed>(error.source()) {
+        Some(failure) if !kept.contains(&failure.arn) => format!("{kept} ({failure})"),
+        Some(_) | None => kept,
+    }
+}
+
+/// The first of a cause and its own causes that has this type.
+pub(crate) fn find<'e, E: StdError + 'static>(
+    mut cause: Option<&'e (dyn StdError + 'static)>,
+) -> Option<&'e E> {
+    while let Some(error) = cause {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        cause = error.source();
+    }
+    None
 }
 
 /// Returns an error and its causes, from the outside in.

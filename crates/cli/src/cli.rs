@@ -175,7 +175,7 @@ pub(crate) async fn run(cli: Cli, transforms: Transforms) -> ExitCode {
         Command::Man(arguments) => package::man(&arguments, command()),
     };
     result.unwrap_or_else(|error| {
-        eprintln!("lineage-proxy: {error:#}");
+        tell(format_args!("lineage-proxy: {error:#}"));
         let status = if let Some(errors) = error.downcast_ref::<StartErrors>() {
             errors.exit_status()
         } else if let Some(error) = error.downcast_ref::<events::LookError>() {
@@ -320,6 +320,11 @@ fn print(text: impl std::fmt::Display) -> anyhow::Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         result => Ok(result?),
     }
+}
+
+/// Prints a line to standard error. If that cannot be written, nobody can be told.
+pub(crate) fn tell(text: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 #[cfg(test)]

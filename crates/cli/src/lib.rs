@@ -3,13 +3,21 @@
 //! Reads flags, environment and file once, runs the command, and turns its result into an exit status: 0 success, 1 a
 //! negative result, 2 wrong usage, 64 wrong configuration, 70 a bug, 75 temporary failure.
 
+// `eprintln!` panics where standard error cannot be written: `cli::tell` does not.
+#![warn(clippy::print_stderr)]
+
 mod cli;
 
 use std::process::ExitCode;
 
 use clap::FromArgMatches;
 use cli::{Cli, run};
+use mimalloc::MiMalloc;
 use transform::Transforms;
+
+/// `serve` allocates and frees some hundred times for an event, often on another thread than it allocated on.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// The main function of a `lineage-proxy` whose rules may also use `transforms`.
 pub fn main(transforms: Transforms) -> ExitCode {
@@ -27,7 +35,9 @@ pub fn main(transforms: Transforms) -> ExitCode {
             status
         }
         Err(error) => {
-            eprintln!("lineage-proxy: cannot start the runtime: {error}");
+            cli::tell(format_args!(
+                "lineage-proxy: cannot start the runtime: {error}"
+            ));
             ExitCode::from(70)
         }
     }

@@ -67,6 +67,7 @@ struct Work {
 impl CrawlerSource {
     /// Creates a source that has called nothing yet.
     pub fn new(config: CrawlerConfig, aws: &Aws) -> CrawlerSource {
+        let aws = aws.assume(config.role.as_ref(), "glue-crawlers");
         let client = aws.client();
         CrawlerSource {
             client: match &config.region {
@@ -74,7 +75,7 @@ impl CrawlerSource {
                 None => client,
             },
             config,
-            aws: aws.clone(),
+            aws,
             place: None,
             round: None,
             work: None,
@@ -168,22 +169,23 @@ impl CrawlerSource {
             });
         }
         fetched.extraction.findings = findings;
+        at.put(&name, plan.position_after(&[]));
+        if !plan.due.is_empty() {
+            match self.crawler(&name).await? {
+                Answer::Seen(crawler) => self.work = Some(Work::new(crawler, plan)),
+                Answer::Hidden(why) => {
+                    // Its crawls were listed a moment ago, so somebody deletes it or denies it: they stay due until the next
+                    // poll. In this one its further windows would be denied, too.
+                    at.put(&name, plan.position.clone());
+                    fetched.extraction.findings.push(hidden(&name, &why));
+                    return Ok(fetched);
+                }
+            }
+        }
         if !window.is_last
             && let Some(round) = &mut self.round
         {
-            round.push_front(name.clone());
-        }
-        at.put(&name, plan.position_after(&[]));
-        if plan.due.is_empty() {
-            return Ok(fetched);
-        }
-        match self.crawler(&name).await? {
-            Answer::Seen(crawler) => self.work = Some(Work::new(crawler, plan)),
-            Answer::Hidden(why) => {
-                // Its crawls were listed a moment ago, so somebody deletes it or denies it: they stay due.
-                at.put(&name, plan.position.clone());
-                fetched.extraction.findings.push(hidden(&name, &why));
-            }
+            round.push_front(name);
         }
         Ok(fetched)
     }

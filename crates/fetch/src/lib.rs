@@ -10,8 +10,11 @@ pub mod flyte;
 mod kind;
 pub mod logs;
 pub mod redshift;
+mod role;
 mod saved;
 pub mod sqs;
+#[cfg(test)]
+mod tests;
 
 use sources::{Extraction, Identity};
 

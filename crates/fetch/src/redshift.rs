@@ -51,6 +51,7 @@ impl RedshiftSource {
 
     /// Creates a source that has called nothing yet.
     pub fn new(config: RedshiftConfig, aws: &Aws) -> RedshiftSource {
+        let aws = aws.assume(config.role.as_ref(), "redshift");
         let client = match &config.region {
             Some(region) => aws.client().region(region.clone()),
             None => aws.client(),
@@ -106,7 +107,8 @@ impl RedshiftSource {
         let warehouse = Warehouse::at(&address).map_err(|error| {
             FetchError::Refused(format!("the endpoint of the warehouse: {error}"))
         })?;
-        let account = self.config.account.clone().or(account);
+        let of_role = || Some(self.config.role.as_ref()?.account()?.to_owned());
+        let account = self.config.account.clone().or(account).or_else(of_role);
         let warehouse = warehouse
             .with_owner(self.config.region.clone(), account)
             .with_datashares(self.config.datashares.clone());

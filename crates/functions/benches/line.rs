@@ -136,7 +136,7 @@ async fn figures(build: &Build) -> Figures {
         figures.extend(delivery::figures(build).await);
     }
     if is_wanted("latency") {
-        figures.extend(latency::figures(&build.serve).await);
+        figures.extend(latency::figures(build).await);
     }
     if is_wanted("batch") {
         figures.extend(batch_of_20(&build.functions).await);

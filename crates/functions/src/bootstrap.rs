@@ -1,6 +1,8 @@
 //! The start and the end of the bootstraps: a runtime, and a configuration error that is visible in the log.
 
+use std::fmt::Display;
 use std::future::Future;
+use std::io::Write;
 use std::process::ExitCode;
 
 use proxy::config::Errors;
@@ -15,14 +17,14 @@ pub fn main(start: impl Future<Output = Result<(), lambda_runtime::Error>>) -> E
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("lineage-proxy: no runtime: {error}");
+            tell(format_args!("no runtime: {error}"));
             return ExitCode::from(70);
         }
     };
     match runtime.block_on(start) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("lineage-proxy: {error}");
+            tell(&error);
             let status = match error.downcast_ref::<StartErrors>() {
                 Some(errors) => errors.exit_status(),
                 None if error.is::<Errors>() => 64,
@@ -31,4 +33,9 @@ pub fn main(start: impl Future<Output = Result<(), lambda_runtime::Error>>) -> E
             ExitCode::from(status)
         }
     }
+}
+
+/// Prints a line to standard error. If that cannot be written, nobody can be told.
+fn tell(error: impl Display) {
+    let _ = writeln!(std::io::stderr(), "lineage-proxy: {error}");
 }

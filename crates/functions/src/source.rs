@@ -237,8 +237,8 @@ impl SourceFunction {
             ));
         };
         let mut source = source.clone();
-        if let KindConfig::GlueCrawlers(config) = &mut source.kind {
-            match Hint::read(event) {
+        match &mut source.kind {
+            KindConfig::GlueCrawlers(config) => match Hint::read(event) {
                 Ok(Hint::Ended { crawler }) => {
                     **config = config.as_ref().clone().only(vec![crawler])
                 }
@@ -247,7 +247,9 @@ impl SourceFunction {
                 }
                 // A schedule, or somebody who wants a poll.
                 Ok(Hint::Nothing) | Err(_) => {}
-            }
+            },
+            KindConfig::Redshift(config) => **config = config.as_ref().clone().ending_at(until),
+            KindConfig::Logs(_) | KindConfig::Flyte(_) | KindConfig::Sqs(_) => {}
         }
         let sender = self.keeping.clone();
         let poll = SourcePoll::new(&source, &self.aws, self.ledger.clone(), sender);

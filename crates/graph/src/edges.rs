@@ -85,12 +85,12 @@ impl Graph {
     }
 
     /// What follows a node directly.
-    pub(crate) fn after(&self, node: &Node) -> impl Iterator<Item = &Node> {
+    pub fn after(&self, node: &Node) -> impl Iterator<Item = &Node> {
         self.after.get(node).into_iter().flatten()
     }
 
     /// What a node follows directly.
-    pub(crate) fn before(&self, node: &Node) -> impl Iterator<Item = &Node> {
+    pub fn before(&self, node: &Node) -> impl Iterator<Item = &Node> {
         self.before.get(node).into_iter().flatten()
     }
 

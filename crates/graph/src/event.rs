@@ -1,11 +1,12 @@
 //! The nodes and edges that one event names, by the positions of the specification. Where a key is repeated, the last one
 //! counts, as for nearly every JSON reader.
 
+use std::borrow::Cow;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use openlineage::{Event, Identity, Json, Subject};
+use openlineage::{Event, Identity, Subject, Tree, Value};
 
 use crate::node::{Column, ColumnEdge, EdgeKind, Name, Names, Node};
 
@@ -32,16 +33,22 @@ pub struct EventGraph {
 
 /// What is read of an event, and the names in it.
 #[derive(Default)]
-struct Reading {
+struct Reading<'t> {
     found: EventGraph,
     names: Names,
+    /// Each name as it is written: most are those of many columns.
+    written: HashMap<(Cow<'t, str>, Cow<'t, str>), Name>,
 }
 
 impl EventGraph {
     /// Reads an event.
     pub fn of(event: &Event) -> EventGraph {
+        EventGraph::read(event, Tree::of(event.json()).root())
+    }
+
+    /// Reads an event of which the tree is known.
+    pub fn read(event: &Event, root: Value<'_>) -> EventGraph {
         let mut reading = Reading::default();
-        let root = event.json();
         match event.subject() {
             Subject::Run { job, .. } | Subject::Job { job } => {
                 let job = reading.names.share(job.clone().into());
@@ -66,13 +73,23 @@ impl EventGraph {
     }
 }
 
-impl Reading {
-    fn name(&mut self, named: Json<'_>) -> Option<Name> {
-        Some(self.names.share(Identity::of(named)?.into()))
+impl<'t> Reading<'t> {
+    fn name(&mut self, named: Value<'t>) -> Option<Name> {
+        let written = named.names()?;
+        if let Some(name) = self.written.get(&written) {
+            return Some(name.clone());
+        }
+        let (namespace, name) = written.clone();
+        let name = self.names.share(Name::from(Identity {
+            namespace: namespace.into_owned(),
+            name: name.into_owned(),
+        }));
+        self.written.insert(written, name.clone());
+        Some(name)
     }
 
     /// Adds a dataset, and its edge.
-    fn edge(&mut self, dataset: Json<'_>, edge: impl FnOnce(Node) -> (Node, Node)) {
+    fn edge(&mut self, dataset: Value<'t>, edge: impl FnOnce(Node) -> (Node, Node)) {
         let Some(node) = self.dataset(dataset) else {
             return;
         };
@@ -83,7 +100,7 @@ impl Reading {
     }
 
     /// Adds what the facets of a dataset say. Returns its node, unless it has no name.
-    fn dataset(&mut self, dataset: Json<'_>) -> Option<Node> {
+    fn dataset(&mut self, dataset: Value<'t>) -> Option<Node> {
         let name = self.name(dataset)?;
         let facets = dataset.get("facets");
         let facet = |name| facets.and_then(|facets| facets.get(name));
@@ -103,12 +120,12 @@ impl Reading {
         Some(Node::dataset(name))
     }
 
-    fn columns(&mut self, lineage: Json<'_>, output: &Name) {
+    fn columns(&mut self, lineage: Value<'t>, output: &Name) {
         let mut edges: BTreeMap<(Column, Column), EdgeKind> = BTreeMap::new();
-        let fields = lineage.get("fields").map(Json::members).unwrap_or_default();
-        let fields = fields.iter().filter_map(|field| {
-            let inputs = datasets(field.value, "inputFields").collect::<Vec<_>>();
-            Some((Some(Arc::from(field.key.string()?)), inputs))
+        let fields = lineage.get("fields").into_iter().flat_map(Value::members);
+        let fields = fields.filter_map(|(key, field)| {
+            let inputs = datasets(field, "inputFields").collect::<Vec<_>>();
+            Some((Some(Arc::from(key.string()?)), inputs))
         });
         let whole = (None, datasets(lineage, "dataset").collect());
         for (field, inputs) in fields.chain([whole]) {
@@ -142,14 +159,14 @@ impl Reading {
     }
 
     /// A column that is read.
-    fn column(&mut self, input: Json<'_>) -> Option<Column> {
+    fn column(&mut self, input: Value<'t>) -> Option<Column> {
         Some(Column {
             dataset: self.name(input)?,
             field: Some(Arc::from(input.get("field")?.string()?)),
         })
     }
 
-    fn read_parent(&mut self, root: Json<'_>, job: &Name) {
+    fn read_parent(&mut self, root: Value<'t>, job: &Name) {
         let parent = root.at(&["run", "facets", "parent", "job"]);
         if let Some(parent) = parent.and_then(|parent| self.name(parent)) {
             self.found.nodes.insert(Node::job(parent.clone()));
@@ -170,19 +187,18 @@ fn add<T: Ord>(set: &mut BTreeSet<T>, item: T, left_out: &mut usize) -> bool {
 }
 
 /// The elements of a list of datasets.
-fn datasets<'t>(holder: Json<'t>, list: &str) -> impl Iterator<Item = Json<'t>> {
-    let items = holder.get(list).map(Json::items).unwrap_or_default();
-    items.into_iter()
+fn datasets<'t>(holder: Value<'t>, list: &str) -> impl Iterator<Item = Value<'t>> + use<'t> {
+    holder.get(list).into_iter().flat_map(Value::items)
 }
 
 /// Indirect if all transformations are.
-fn kind(input: Json<'_>) -> EdgeKind {
-    let transformations: Vec<Json<'_>> = datasets(input, "transformations").collect();
-    let is_indirect = |transformation: &Json<'_>| {
-        let of = transformation.get("type").and_then(Json::string);
+fn kind(input: Value<'_>) -> EdgeKind {
+    let mut transformations = datasets(input, "transformations").peekable();
+    let is_indirect = |transformation: Value<'_>| {
+        let of = transformation.get("type").and_then(Value::string);
         of.as_deref() == Some("INDIRECT")
     };
-    match !transformations.is_empty() && transformations.iter().all(is_indirect) {
+    match transformations.peek().is_some() && transformations.all(is_indirect) {
         true => EdgeKind::Indirect,
         false => EdgeKind::Direct,
     }

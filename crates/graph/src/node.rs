@@ -6,6 +6,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use openlineage::Identity;
+use serde::{Deserialize, Serialize};
 
 /// The name of a job or a dataset, shared by all that has it: a name can be as long as an event, and have as many edges as
 /// fit one.
@@ -22,7 +23,8 @@ pub struct Node {
 }
 
 /// What a node is. A job and a dataset of one name are two nodes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum NodeKind {
     /// A job.
     Job,
@@ -52,7 +54,8 @@ pub struct ColumnEdge {
 
 /// How a column depends on another: the `type` of its transformations
 /// (<https://openlineage.io/docs/spec/facets/dataset-facets/column_lineage_facet>).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum EdgeKind {
     /// Its values are made of those of the other. Also where the producer does not say.
     Direct,

@@ -1,6 +1,8 @@
 //! What is recorded: an outcome of an event at a target. Pure.
 
-use openlineage::{Identity, Json};
+use openlineage::{Event, Identity, Json, Tree};
+
+use crate::lineage::{self, DeliveredEvent};
 
 /// The most datasets that are recorded of an event: one of 32 MB may name half a million.
 pub const MAX_DATASETS: usize = 1_000;
@@ -22,10 +24,18 @@ pub struct Entry {
     pub job: Option<Identity>,
     /// The datasets that it names as inputs and outputs, or as its subject, at most [`MAX_DATASETS`].
     pub datasets: Vec<Identity>,
+    /// How many datasets it names.
+    pub dataset_count: usize,
+    /// The time that the event says, in milliseconds since 1970.
+    pub time: Option<i64>,
+    /// The event as the target has it: its lineage is recorded. `None`: the target does not have it, or has it in another one.
+    pub delivered: Option<DeliveredEvent>,
     /// Its size as it was received, in bytes.
     pub size: u64,
     /// The target.
     pub target: String,
+    /// The first target that is configured: the lineage is what it has, and what others have of events that it never gets.
+    pub first_target: String,
     /// What became of it there.
     pub outcome: Outcome,
     /// How often it was received from the queue, this time included.
@@ -89,18 +99,20 @@ impl Outcome {
     }
 }
 
-/// The datasets that an event names as inputs and outputs, or as its subject: each once, sorted; the first [`MAX_DATASETS`].
-pub fn datasets(event: Json<'_>) -> Vec<Identity> {
-    let mut found = Vec::new();
-    for member in event.members() {
-        if member.is("inputs") || member.is("outputs") {
-            found.extend(member.value.items().into_iter().filter_map(Identity::of));
-        } else if member.is("dataset") {
-            found.extend(Identity::of(member.value));
-        }
-    }
+/// The time that an event says, in milliseconds since 1970.
+pub fn time(event: &Event) -> i64 {
+    lineage::milliseconds(event)
+}
+
+/// The datasets that an event names as inputs and outputs, or as its subject: each once, sorted; the first [`MAX_DATASETS`], and
+/// how many there are.
+pub fn datasets(event: Json<'_>) -> (Vec<Identity>, usize) {
+    let tree = Tree::of(event);
+    let found = lineage::event_datasets(tree.root());
+    let mut found: Vec<Identity> = found.filter_map(|it| it.identity()).collect();
     found.sort();
     found.dedup();
+    let count = found.len();
     found.truncate(MAX_DATASETS);
-    found
+    (found, count)
 }

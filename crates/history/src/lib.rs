@@ -4,33 +4,50 @@
 //! out and counted, and delivery never waits for it. Bodies are not in it: the log has them. Names and reasons are, so whoever
 //! records has taken secrets out of them.
 //!
+//! Of what was delivered it has the lineage too: `lineage.rs` reads it, `query.rs` answers questions about it.
+//!
 //! `search.rs` reads what people type, and is pure. A damaged file is repaired or replaced when it is opened, by `journal`.
 
 mod entry;
 mod find;
 mod found;
+mod known;
+mod lineage;
+mod numbers;
+mod query;
 mod record;
 mod retention;
 mod schema;
 mod search;
+mod state;
 
 use std::num::NonZeroU8;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
 use journal::{Claim, Journal};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 use time::OffsetDateTime;
-use time::format_description::well_known::Iso8601;
 use time::format_description::well_known::iso8601::{Config, EncodedConfig, TimePrecision};
+use time::format_description::well_known::{Iso8601, Rfc3339};
 
-pub use entry::{Entry, MAX_DATASETS, Outcome, datasets};
+pub use entry::{Entry, MAX_DATASETS, Outcome, datasets, time};
 pub use find::Page;
-pub use found::{Found, FoundEvent, FoundOutcome, Name};
+pub use found::{Found, FoundEvent, FoundOutcome, FoundPage, FoundWaiting, Name, WaitingEvent};
+pub use graph::{EdgeKind, NodeKind, Reach};
+pub use known::{
+    ColumnPath, ColumnRef, ColumnStep, Connected, ConnectedNode, Count, EventPlace, FieldType,
+    FoundColumn, FoundRun, KnownEdge, KnownNode, LatestRun, NamespaceCount, Near, NearNode,
+    Neighbours, NodeDetails, NodeFacts, NodeRef, OpenedColumns, Overview, Period, Tally, Whole,
+};
+pub use lineage::DeliveredEvent;
+use lineage::held::Held;
+pub use query::{Bounds, NodeOrder, NodeSearch};
 pub use retention::Retention;
-pub use search::{IdStart, Kind, Pattern, Search, SearchError, Term};
+pub use search::{IdStart, Kind, Pattern, Search, SearchError, Term, Unsettled};
+pub use state::RunState;
 
 /// How long a search may take. Usually it takes milliseconds; a word that half of a million events have takes longer.
 const BUDGET: Duration = Duration::from_secs(2);
@@ -39,6 +56,16 @@ const BUDGET: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub struct History {
     journal: Journal,
+    /// Only what records has any.
+    recording: Arc<Mutex<Recording>>,
+}
+
+/// What whoever records keeps in memory.
+#[derive(Debug, Default)]
+struct Recording {
+    held: Held,
+    /// Of how many events the lineage was left out.
+    left_out: u64,
 }
 
 /// Why nothing was found.
@@ -54,6 +81,21 @@ pub enum FindError {
     Failed(#[from] journal::Error),
 }
 
+impl FindError {
+    fn from_read(error: journal::Error) -> FindError {
+        let is_interrupted = match &error {
+            journal::Error::Database { source, .. } => {
+                source.sqlite_error_code() == Some(ErrorCode::OperationInterrupted)
+            }
+            journal::Error::Panicked(_) | journal::Error::Failed(_) => false,
+        };
+        match is_interrupted {
+            true => FindError::TooLong,
+            false => FindError::Failed(error),
+        }
+    }
+}
+
 impl History {
     /// The file in a data folder.
     pub fn path(folder: &Path) -> PathBuf {
@@ -64,13 +106,15 @@ impl History {
     pub fn own(claim: &Arc<Claim>) -> Result<History, journal::Error> {
         let path = History::path(claim.folder());
         let journal = Journal::own(&path, schema::SCHEMA, claim)?;
-        Ok(History { journal })
+        let recording = Arc::default();
+        Ok(History { journal, recording })
     }
 
-    /// Opens the history in a folder beside the process that owns it. Nothing is created.
+    /// Opens the history in a folder beside the process that owns it, to read it. Nothing is created.
     pub fn open(folder: &Path) -> Result<History, journal::Error> {
-        let journal = Journal::open(&History::path(folder), schema::SCHEMA)?;
-        Ok(History { journal })
+        let journal = Journal::open_to_read(&History::path(folder), schema::SCHEMA)?;
+        let recording = Arc::default();
+        Ok(History { journal, recording })
     }
 
     /// Records the outcomes that `entries` returns, in their order, after a gap of so many that were left out, and deletes up to as
@@ -83,21 +127,63 @@ impl History {
         retention: Retention,
         now: i64,
     ) -> Result<(), journal::Error> {
-        let write = move |connection: &Connection| {
+        self.write(move |connection, held| {
             if let Some(Gap { at, count }) = gap {
                 record::gap(connection, at, count)?;
             }
             let entries = entries();
-            record::record(connection, &entries)?;
-            retention::delete(connection, retention, now, entries.len()).map(drop)
-        };
-        self.journal.write(write).await
+            let left_out = record::record(connection, &entries, held, now)?;
+            retention::delete(connection, retention, now, entries.len())?;
+            Ok(((), left_out))
+        })
+        .await
     }
 
     /// Deletes some of what is kept no longer. `now` is in milliseconds since 1970. Returns whether there may be more.
     pub async fn forget(&self, retention: Retention, now: i64) -> Result<bool, journal::Error> {
-        let write = move |connection: &Connection| retention::forget(connection, retention, now);
-        self.journal.write(write).await
+        self.write(move |connection, held| {
+            let left_out = record::record(connection, &[], held, now)?; // what has waited long enough
+            Ok((retention::forget(connection, retention, now)?, left_out))
+        })
+        .await
+    }
+
+    /// Records the lineage of the events that another target has and that wait for the first one: to be called before a stop. `now` is in
+    /// milliseconds since 1970.
+    pub async fn settle(&self, now: i64) -> Result<(), journal::Error> {
+        self.write(move |connection, held| Ok(((), record::settle(connection, held, now)?)))
+            .await
+    }
+
+    /// Of how many events the lineage was left out since this was called last: too much was new at once. Their outcomes are recorded.
+    pub fn take_left_out(&self) -> u64 {
+        std::mem::take(&mut self.lock().left_out)
+    }
+
+    /// Writes, with the events that wait for the first target, and counts those whose lineage was left out. If nothing is written, the
+    /// same ones wait as before. For one caller at a time.
+    async fn write<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection, &mut Held) -> rusqlite::Result<(R, u64)> + Send + 'static,
+    ) -> Result<R, journal::Error> {
+        let mut held = self.lock().held.clone();
+        let write = move |connection: &Connection| {
+            // Otherwise the query for the events of a run is planned again each time that it is asked for another run, which takes
+            // longer than the query (<https://www.sqlite.org/qpsg.html>).
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+            Ok((work(connection, &mut held)?, held))
+        };
+        let ((written, left_out), held) = self.journal.write(write).await?;
+        let mut recording = self.lock();
+        recording.held = held;
+        recording.left_out += left_out;
+        Ok(written)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Recording> {
+        self.recording
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Finds at most `limit` events, and no more after some 8 MB of them. `now` is in milliseconds since 1970.
@@ -108,31 +194,17 @@ impl History {
         limit: usize,
         now: i64,
     ) -> Result<Found, FindError> {
-        let read = move |connection: &Connection| {
-            within(connection, BUDGET, |connection| {
-                // One snapshot: what is recorded meanwhile comes with the next page, and `newest` is not older than the page.
-                let connection = connection.unchecked_transaction()?;
-                let newest = find::newest(&connection)?;
-                // One more than asked for, which tells whether there are more.
-                let asked = (page, limit.saturating_add(1));
-                let (events, is_cut) = find::find(&connection, &search, asked, now)?;
-                let mut found = Found::page(events, limit, newest);
-                found.more |= is_cut;
-                Ok(found)
-            })
-        };
-        self.journal.read(read).await.map_err(|error| {
-            let is_interrupted = match &error {
-                journal::Error::Database { source, .. } => {
-                    source.sqlite_error_code() == Some(ErrorCode::OperationInterrupted)
-                }
-                journal::Error::Panicked(_) | journal::Error::Failed(_) => false,
-            };
-            match is_interrupted {
-                true => FindError::TooLong,
-                false => FindError::Failed(error),
-            }
+        self.ask(move |connection| {
+            // In one snapshot: what is recorded meanwhile comes with the next page, and `newest` is not older than the page.
+            let newest = find::newest(connection)?;
+            // One more than asked for, which tells whether there are more.
+            let asked = (page, limit.saturating_add(1));
+            let (events, is_cut) = find::find(connection, &search, asked, now)?;
+            let mut found = Found::page(events, limit, newest);
+            found.more |= is_cut;
+            Ok(found)
         })
+        .await
     }
 
     /// See [`Journal::closed`].
@@ -194,9 +266,15 @@ pub fn written(time: OffsetDateTime) -> String {
 }
 
 /// A time in milliseconds since 1970, in RFC 3339.
-fn shown(time: i64) -> String {
+pub fn shown(time: i64) -> String {
     let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(time) * 1_000_000);
     time.map_or_else(|_| String::new(), written)
+}
+
+/// A time in RFC 3339, in milliseconds since 1970.
+pub fn milliseconds(text: &str) -> Option<i64> {
+    let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+    i64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok()
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
-//! How long the history goes back, and how the rest is deleted: in small steps.
+//! How long the history goes back, and how the rest is deleted: a step at a time.
 
 use std::time::Duration;
 
 use rusqlite::Connection;
 
+use crate::lineage::forget;
 use crate::record::HOUR;
 
 /// Most events that one step deletes: a step of 500 took up to a third of a second, during which nothing is recorded.
@@ -48,12 +49,16 @@ pub(crate) fn forget(
     now: i64,
 ) -> rusqlite::Result<bool> {
     let until = until(retention, now);
-    let may_be_more = delete(connection, retention, now, STEP)?;
+    let may_be_more = delete(connection, retention, now, STEP)? | forget::forget(connection, now)?;
     let until_hour = until.div_euclid(HOUR);
     let tally = "DELETE FROM tally WHERE hour < ?1";
     connection.prepare_cached(tally)?.execute([until_hour])?;
-    let gaps = "DELETE FROM gaps WHERE at <= ?1";
-    connection.prepare_cached(gaps)?.execute([until])?;
+    for gaps in [
+        "DELETE FROM gaps WHERE at <= ?1",
+        "DELETE FROM lineage_gaps WHERE at <= ?1",
+    ] {
+        connection.prepare_cached(gaps)?.execute([until])?;
+    }
     if journal::reclaim(connection, 0)? > SPARE_PAGES {
         journal::reclaim(connection, RECLAIM_PAGES)?;
     }
@@ -97,7 +102,7 @@ fn until(retention: Retention, now: i64) -> i64 {
     now.saturating_sub(age)
 }
 
-/// Deletes an event, and the jobs and datasets that no other event names.
+/// Deletes an event, and the jobs and datasets that neither another event names nor the lineage has.
 fn forget_event(connection: &Connection, event: i64) -> rusqlite::Result<()> {
     let nodes = "
         SELECT node FROM event_nodes WHERE event = ?1
@@ -105,16 +110,23 @@ fn forget_event(connection: &Connection, event: i64) -> rusqlite::Result<()> {
     let mut nodes = connection.prepare_cached(nodes)?;
     let nodes = nodes.query_map([event], |row| row.get(0))?;
     let nodes: Vec<i64> = nodes.collect::<rusqlite::Result<_>>()?;
-    for table in ["event_nodes", "outcomes", "events"] {
+    for table in ["event_nodes", "outcomes", "event_details", "events"] {
         let delete = format!("DELETE FROM {table} WHERE event = ?1");
         connection.prepare_cached(&delete)?.execute([event])?;
     }
     for node in nodes {
-        let delete = "
-            DELETE FROM nodes WHERE node = ?1
-            AND NOT EXISTS (SELECT 1 FROM event_nodes WHERE node = ?1)
-            AND NOT EXISTS (SELECT 1 FROM events WHERE job = ?1)";
-        connection.prepare_cached(delete)?.execute([node])?;
+        forget_name(connection, node)?;
     }
+    Ok(())
+}
+
+/// Deletes the name of a job or dataset, unless an event or the lineage has it.
+pub(crate) fn forget_name(connection: &Connection, node: i64) -> rusqlite::Result<()> {
+    let delete = "
+        DELETE FROM nodes WHERE node = ?1
+        AND NOT EXISTS (SELECT 1 FROM facts WHERE node = ?1)
+        AND NOT EXISTS (SELECT 1 FROM event_nodes WHERE node = ?1)
+        AND NOT EXISTS (SELECT 1 FROM events WHERE job = ?1)";
+    connection.prepare_cached(delete)?.execute([node])?;
     Ok(())
 }

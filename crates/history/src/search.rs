@@ -4,10 +4,14 @@
 //! looks like a key, stands in quotes: `job:"daily load" "a:b"`. In quotes, `\"` is a quote and `\\` a backslash. The same
 //! text is understood by the HTTP API and by the command line; printing a search and reading it again gives the same. Pure.
 
+mod unsettled;
+
 use std::fmt;
 use std::str::FromStr;
 
 use settings::{Format, PointInTime, nearest};
+
+pub use unsettled::Unsettled;
 
 use crate::Outcome;
 

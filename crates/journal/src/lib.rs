@@ -12,6 +12,7 @@
 //! Does not know about events: the embedded queue and the store bring their tables.
 
 mod claim;
+mod connections;
 mod durable;
 mod failure;
 mod files;
@@ -34,10 +35,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use connections::{connect, connect_beside, has_log, reader, reader_by};
 use failure::State;
 use replacement::io_error;
 use request::{Request, WriteError};
@@ -80,6 +81,16 @@ pub struct Journal {
     state: watch::Receiver<State>,
     /// Idle connections for reading, at most [`IDLE`]: opening one costs more than most reads.
     idle: Arc<Mutex<Vec<Connection>>>,
+    access: Access,
+}
+
+/// How connections for reading are opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// With the write-ahead log, which another connection writes.
+    Logged,
+    /// Without, for as long as there is none.
+    Unlogged,
 }
 
 /// Why a write or read failed. It had no effect on the database.
@@ -102,6 +113,17 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether files cannot be written or created.
+    fn cannot_write(&self) -> bool {
+        let Error::Database { source, .. } = self else {
+            return false;
+        };
+        matches!(
+            source.sqlite_error_code(),
+            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen)
+        )
+    }
+
     /// Whether a later attempt may succeed without an intervention: another process locks the file, or the disk is
     /// full.
     pub fn may_pass(&self) -> bool {
@@ -129,6 +151,32 @@ impl Journal {
     pub fn open(path: &Path, schema: Schema) -> Result<Journal, Error> {
         let connection = connect_beside(path, &schema).map_err(|source| database(path, source))?;
         Journal::start(path, schema, connection, None)
+    }
+
+    /// Like [`open`](Journal::open), for who only reads. SQLite needs the log and its index beside the database, and cannot create them in a
+    /// folder that is read-only (<https://www.sqlite.org/wal.html#read_only_databases>). The owner deletes the log when it closes the
+    /// database; while there is none, the database is read without it.
+    pub fn open_to_read(path: &Path, schema: Schema) -> Result<Journal, Error> {
+        let error = match Journal::open(path, schema) {
+            Err(error) if error.cannot_write() && !has_log(path) => error,
+            opened => return opened,
+        };
+        let connection = reader_by(path, Access::Unlogged);
+        let connection = connection.and_then(|connection| {
+            schema.check(&connection)?;
+            Ok(connection)
+        });
+        // What has begun to write meanwhile is the reason.
+        connection.map_err(|_| error)?;
+        let (requests, _) = mpsc::channel(1);
+        let (_, state) = watch::channel(State::Open);
+        Ok(Journal {
+            path: path.into(),
+            requests,
+            state,
+            idle: Arc::default(),
+            access: Access::Unlogged,
+        })
     }
 
     /// Opens or creates the database at `path`, for the only process that owns it. The process owns the folder too, for as long
@@ -161,6 +209,7 @@ impl Journal {
             requests,
             state,
             idle: Arc::default(),
+            access: Access::Logged,
         })
     }
 
@@ -199,9 +248,11 @@ impl Journal {
         async move { while state.changed().await.is_ok() {} }
     }
 
-    /// Whether the database has failed for good. Its rows may still be being saved: see [`Journal::failed`].
+    /// Whether the database has failed for good. Its rows may still be being saved: see [`Journal::failed`]. One that is read without
+    /// its log has failed as soon as there is one.
     pub fn has_failed(&self) -> bool {
-        !matches!(&*self.state.borrow(), State::Open)
+        let is_open = matches!(&*self.state.borrow(), State::Open);
+        !is_open || self.access == Access::Unlogged && has_log(&self.path)
     }
 
     async fn request<R>(
@@ -232,14 +283,21 @@ impl Journal {
         if let State::Saving(failure) | State::Saved(failure) = &*self.state.borrow() {
             return Err(Error::Failed(failure.clone()));
         }
-        let (path, idle) = (self.path.clone(), self.idle.clone());
+        let (path, idle, access) = (self.path.clone(), self.idle.clone(), self.access);
         let reading = tokio::task::spawn_blocking(move || {
             let waiting = lock(&idle).pop();
-            let connection = waiting.map_or_else(|| reader(&path), Ok)?;
+            let connection = waiting.map_or_else(|| reader_by(&path, access), Ok)?;
             let result = work(&connection)?;
-            let mut idle = lock(&idle);
-            if idle.len() < IDLE {
-                idle.push(connection);
+            match access {
+                Access::Logged => {
+                    let mut idle = lock(&idle);
+                    if idle.len() < IDLE {
+                        idle.push(connection);
+                    }
+                }
+                // SQLite takes it that nobody writes, and would give out the pages that it has read for ever.
+                Access::Unlogged if has_log(&path) => return Err(written_meanwhile()),
+                Access::Unlogged => {}
             }
             Ok(result)
         });
@@ -268,43 +326,6 @@ impl Journal {
     }
 }
 
-/// Opens the owner's connection, and creates or migrates the tables. The file is for its owner alone, and so are the log and
-/// the index, which SQLite creates with the mode of the database (`findCreateFileMode` in
-/// <https://sqlite.org/src/file/src/os_unix.c>).
-fn connect(path: &Path, schema: &Schema) -> rusqlite::Result<Connection> {
-    create_file(path).map_err(io_error)?;
-    let connection = Connection::open(path)?;
-    connection.busy_timeout(BUSY)?;
-    schema.lay_out(&connection)?;
-    prepare(&connection)?;
-    schema.apply(&connection)?;
-    Ok(connection)
-}
-
-/// Opens a connection that writes beside the owner's, to tables that the owner has created.
-fn connect_beside(path: &Path, schema: &Schema) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY)?;
-    // First: the mode of a file that its owner is creating is the owner's to choose.
-    schema.check(&connection)?;
-    prepare(&connection)?;
-    // A checkpoint can cut the file, which the owner would take for damage if the next commit made the database larger again
-    // before it looked.
-    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
-    keep_log(&connection);
-    Ok(connection)
-}
-
-/// Sets what every connection that writes needs.
-fn prepare(connection: &Connection) -> rusqlite::Result<()> {
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    connection.pragma_update(None, "journal_mode", "wal")?;
-    // FULL syncs the WAL at each commit. NORMAL would lose the last commits in a power cut.
-    connection.pragma_update(None, "synchronous", "full")?;
-    connection.pragma_update(None, "journal_size_limit", LOG_LIMIT)
-}
-
 /// Gives up to `pages` free pages of a database that can shrink back to the disk: the file becomes shorter when the log is
 /// written into it. Returns how many are free then. Part of a write; moves as many pages from the end of the file.
 pub fn reclaim(connection: &Connection, pages: u32) -> rusqlite::Result<u64> {
@@ -322,20 +343,10 @@ fn size(connection: &Connection) -> rusqlite::Result<u64> {
     size.map(i64::unsigned_abs)
 }
 
-/// Opens a connection that only reads.
-fn reader(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    keep_log(&connection); // the log is the writer's
-    Ok(connection)
-}
-
-/// Lets a connection, when it closes, neither write the log into the database nor delete the file that has the log's
-/// name.
-fn keep_log(connection: &Connection) {
-    let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true); // works on any open connection
+/// Another process has begun to write a database that was read without its log.
+fn written_meanwhile() -> rusqlite::Error {
+    let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+    rusqlite::Error::SqliteFailure(busy, Some("another process writes it".to_owned()))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

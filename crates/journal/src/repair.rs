@@ -36,7 +36,7 @@ pub(crate) fn open(path: &Path, schema: &Schema) -> rusqlite::Result<Connection>
             Ok(connection) => match check(path, &connection) {
                 None => return Ok(connection),
                 Some(damage) => {
-                    crate::keep_log(&connection); // it may be what damages the file
+                    crate::connections::keep_log(&connection); // it may be what damages the file
                     damage
                 }
             },

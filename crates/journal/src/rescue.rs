@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{self, error::TryRecvError};
 use tracing::error;
 
+use crate::connections::keep_log;
+use crate::create_folder;
 use crate::failure::{Failure, State};
 use crate::replacement::{self, Replacement, io_error};
 use crate::request::Request;
 use crate::rows::{self, CopiedRows, OldState};
 use crate::writer::{Writer, refuse};
-use crate::{create_folder, keep_log};
 
 /// The delay before saving is retried: each attempt reads the whole database, so it is a multiple of the time that the
 /// last one took.

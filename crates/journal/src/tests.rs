@@ -205,3 +205,47 @@ async fn a_command_writes_to_the_log_alone_however_much_it_writes() {
     assert_eq!(size(), before);
     owner.verify().await.unwrap();
 }
+
+/// Makes a folder one in which SQLite can create no index, whoever runs the test: permissions do not hold for root.
+fn without_index(folder: &Path) {
+    std::os::unix::fs::symlink("nowhere/at-all", folder.join("a.db-shm")).unwrap();
+}
+
+#[tokio::test]
+async fn what_was_closed_is_read_where_nothing_can_be_created() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = own(folder.path(), SCHEMA);
+    journal.write(insert(1)).await.unwrap();
+    let closed = journal.closed();
+    drop(journal);
+    closed.await;
+    let path = folder.path().join("a.db");
+    without_index(folder.path());
+    assert!(Journal::open(&path, SCHEMA).is_err());
+    let journal = Journal::open_to_read(&path, SCHEMA).unwrap();
+    assert_eq!(count(&journal).await, 1);
+    assert!(journal.write(insert(2)).await.is_err());
+    assert!(!journal.has_failed());
+    std::fs::write(folder.path().join("a.db-wal"), "somebody writes").unwrap();
+    assert!(journal.has_failed());
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_read_is_not_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = own(folder.path(), SCHEMA);
+    journal.write(insert(1)).await.unwrap();
+    let copy = tempfile::tempdir().unwrap();
+    for name in ["a.db", "a.db-wal"] {
+        std::fs::copy(folder.path().join(name), copy.path().join(name)).unwrap();
+    }
+    without_index(copy.path());
+    let opened = Journal::open_to_read(&copy.path().join("a.db"), SCHEMA);
+    assert!(opened.is_err(), "the write is in the log");
+}
+
+#[test]
+fn the_uri_of_a_file_is_its_path() {
+    let uri = connections::immutable(Path::new("/a b/%?#.db"));
+    assert_eq!(uri, Path::new("file:/a b/%25%3f%23.db?immutable=1"));
+}

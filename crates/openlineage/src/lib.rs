@@ -16,6 +16,8 @@ mod json;
 mod ordering_key;
 mod positions;
 mod text;
+mod tree;
+mod unseen;
 mod violation;
 
 pub use content_id::content_id;
@@ -29,6 +31,8 @@ pub use json::{Json, Member, quote};
 pub use ordering_key::OrderingKey;
 pub use positions::{Mention, Name, Positions, Role, names, positions};
 pub use text::{MAX_DEPTH, MAX_VALUES, split_array, split_array_up_to};
+pub use tree::{Tree, Value};
+pub use unseen::{is_unseen, visible};
 
 /// How strictly an event is validated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -5,8 +5,10 @@
 
 mod events;
 mod hosts;
+mod marquez;
 mod read_back;
 
+use ::page::in_turn;
 use std::sync::Arc;
 
 use axum::Router;
@@ -16,19 +18,24 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use targets::escaped;
 use tokio::sync::Semaphore;
-use tokio::task::JoinError;
 
 use crate::config::KeyRole;
 use crate::history::CurrentHistory;
 use crate::http::guard::{Guard, authorise};
 use crate::http::{Rejection, discard_body};
+use crate::page::ProxyEvents;
 use crate::queue::{Form, Queue};
 use crate::telemetry::Prometheus;
 
 pub use hosts::Hosts;
+pub(crate) use hosts::names_this_machine;
+
+#[cfg(test)]
+pub(crate) use marquez::PATHS as MARQUEZ_PATHS;
 
 use events::Searcher;
 use hosts::HostError;
+use marquez::Marquez;
 use read_back::ReadBack;
 
 /// The paths of [`health`], without the prefix.
@@ -43,6 +50,9 @@ pub(crate) const PATHS: [&str; 5] = [
     "/readyz",
 ];
 
+/// The most concurrent searches of the history: each may take a core.
+const MAX_SEARCHES: usize = 2;
+
 /// The state of the routes of `serve`.
 pub struct Admin {
     /// The queue whose readiness is checked.
@@ -53,6 +63,8 @@ pub struct Admin {
     pub form: Form,
     /// What happened to events, if that is recorded.
     pub history: Option<CurrentHistory>,
+    /// The events that wait.
+    pub(crate) events: Arc<ProxyEvents>,
     /// The names by which readers may address the proxy.
     pub hosts: Hosts,
     /// Who may read.
@@ -68,6 +80,9 @@ impl Admin {
             Queue::Embedded(queue) => Some(ReadBack::new(queue.log().clone(), self.form)),
             Queue::Sqs(_) | Queue::Memory(_) | Queue::Log(_) => None, // it keeps no event
         };
+        let turns = Arc::new(Semaphore::new(MAX_SEARCHES));
+        let marquez = Marquez::new(self.history.clone(), turns.clone(), read_back.clone());
+        let marquez = marquez.routes(prefix).route_layer(guard(KeyRole::Read));
         let lineage = Router::new()
             .route(&lineage, get(read_back::events))
             .route_layer(guard(KeyRole::Read))
@@ -75,13 +90,14 @@ impl Admin {
         let events = Router::new()
             .route(&events, get(events::events))
             .route_layer(guard(KeyRole::Read))
-            .with_state(self.history.map(Searcher::new));
+            .with_state(self.history.map(|it| Searcher::new(it, self.events, turns)));
         let metrics = Router::new()
             .route(&metrics, get(render_metrics))
             .route_layer(guard(KeyRole::Metrics))
             .with_state(self.prometheus);
         let named = middleware::from_fn_with_state(self.hosts, check_host);
-        health(self.queue, prefix).merge(lineage.merge(events).merge(metrics).route_layer(named))
+        let reading = lineage.merge(events).merge(marquez).merge(metrics);
+        health(self.queue, prefix).merge(reading.route_layer(named))
     }
 }
 
@@ -92,21 +108,6 @@ pub(crate) fn health(queue: Queue, prefix: &str) -> Router {
         .route(&healthz, get(async || "ok\n"))
         .route(&readyz, get(ready))
         .with_state(queue)
-}
-
-/// Does `work` in one of few turns. It goes on, and has its turn, until it ends, even if the client disconnects meanwhile: what
-/// runs on a thread is not interrupted.
-async fn in_turn<R: Send + 'static>(
-    turns: &Arc<Semaphore>,
-    work: impl Future<Output = R> + Send + 'static,
-) -> Result<R, JoinError> {
-    let turn = turns.clone().acquire_owned().await;
-    let work = async {
-        let result = work.await;
-        drop(turn);
-        result
-    };
-    tokio::spawn(work).await
 }
 
 async fn ready(State(queue): State<Queue>) -> Response {
@@ -121,7 +122,11 @@ async fn render_metrics(State(prometheus): State<Prometheus>) -> String {
 }
 
 /// Rejects requests that name another host, as after DNS rebinding.
-async fn check_host(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
+pub(crate) async fn check_host(
+    State(hosts): State<Hosts>,
+    request: Request,
+    next: Next,
+) -> Response {
     let rejection = match hosts.admit(request.uri(), request.headers()) {
         Ok(()) => return next.run(request).await,
         Err(HostError::Ambiguous) => Rejection::BadRequest("send exactly one Host header"),
@@ -136,6 +141,3 @@ async fn check_host(State(hosts): State<Hosts>, request: Request, next: Next) ->
     discard_body(request).await;
     rejection.into_response()
 }
-
-#[cfg(test)]
-mod tests;

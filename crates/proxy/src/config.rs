@@ -114,6 +114,8 @@ pub struct PipelineConfig {
     pub redshift: Redshift,
     /// Whether short names of Redshift are looked up with AWS.
     pub redshift_lookup: bool,
+    /// The role that is assumed for that.
+    pub redshift_role: Option<aws::Role>,
 }
 
 /// A source that `serve` reads.
@@ -144,6 +146,8 @@ pub struct Ingest {
     pub allowed_hosts: Vec<String>,
     /// Who may send and read.
     pub auth: Auth,
+    /// Whether `serve` has the page.
+    pub page: bool,
 }
 
 /// Who may send and read.

@@ -4,23 +4,27 @@
 //! and counted. A history that fails is closed, and opened again later; nothing else notices. Started by `topology.rs`; `admin`
 //! reads what was recorded.
 
+mod current;
+mod entry;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use ::history::{Entry, Gap, History, Retention};
+use ::history::{Gap, History, Retention};
 use journal::Claim;
-use openlineage::{Event, Identity};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
-use crate::pipeline::{Observer, Outcome, OutcomeRecord};
+use self::entry::entry;
+use crate::pipeline::{Observer, OutcomeRecord};
 use crate::queue::{FailureLog, has_space, now};
 use crate::telemetry::metric::Metric;
-use crate::telemetry::text::{NAME, shown};
+pub use current::CurrentHistory;
 
 /// The most outcomes that wait to be written.
 const WAITING: usize = 16_384;
@@ -35,9 +39,9 @@ const GROUP: usize = 256;
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// How often the time of a group passes before the next one: the history takes a sixteenth of the time, and more only if a
-/// group takes a third of a second, since ingest and delivery need the processors and the disk. That is some thousands of
-/// outcomes a second; of a burst that is longer than what may wait, the rest is left out. Without a limit it took a quarter of
-/// the requests that two processors can answer.
+/// group takes a third of a second, since ingest and delivery need the processors and the disk. A full group of 3 KB events takes
+/// some 20 to 35 ms with its lineage (docs/benchmarks.md): that is some 500 outcomes a second. Of a burst that is longer than what may wait,
+/// the rest is left out. Without a limit it took a quarter of the requests that two processors can answer.
 const SHARE: u32 = 15;
 
 /// The longest pause: after a slow write, such as on a disk that another process syncs, what waits is not held up for minutes.
@@ -49,41 +53,14 @@ const RETENTION: Duration = Duration::from_secs(60);
 /// The pause between two steps of that.
 const STEP: Duration = Duration::from_millis(100);
 
+/// The least time between two log lines that tell what was left out.
+const TELL: Duration = Duration::from_secs(60);
+
 /// When a history that could not be opened, or has failed, is opened again.
 const REOPEN: Duration = Duration::from_secs(60);
 
-/// How long a reader waits until the history is open.
-const OPENING: Duration = Duration::from_secs(2);
-
 /// How long to wait until a file is saved that has failed, or closed.
 const CLOSE: Duration = Duration::from_millis(500);
-
-/// The history of a process while it is open, for those who read it. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct CurrentHistory(Arc<watch::Sender<Option<History>>>);
-
-impl Default for CurrentHistory {
-    fn default() -> CurrentHistory {
-        CurrentHistory(Arc::new(watch::Sender::new(None)))
-    }
-}
-
-impl CurrentHistory {
-    /// Returns the history, if it is open or soon is: a large file is checked at the start.
-    pub(crate) async fn opened(&self) -> Option<History> {
-        let mut current = self.0.subscribe();
-        let opened = current.wait_for(Option::is_some);
-        timeout(OPENING, opened).await.ok()?.ok()?.clone()
-    }
-
-    fn get(&self) -> Option<History> {
-        self.0.borrow().clone()
-    }
-
-    fn set(&self, history: Option<History>) {
-        self.0.send_replace(history);
-    }
-}
 
 /// An outcome on its way to the history, with the size of its events.
 struct Waiting {
@@ -97,6 +74,8 @@ struct Waiting {
 struct Backlog {
     bytes: AtomicUsize,
     skipped: AtomicU64,
+    /// Those of the skipped ones for which there was no room, and that no log line has told yet.
+    untold: AtomicU64,
 }
 
 /// Passes outcomes on to the recorder, as far as they fit.
@@ -123,6 +102,7 @@ impl Observer for HistoryObserver {
                 skipped += 1;
             }
         }
+        self.backlog.untold.fetch_add(skipped, Ordering::Relaxed);
         self.backlog.skip(skipped);
     }
 }
@@ -142,10 +122,16 @@ pub(crate) struct Recorder {
     /// Whether the disk has more space than is kept for the log.
     has_space: fn(&Path) -> bool,
     retention: Retention,
+    /// The first target that is configured.
+    first_target: Arc<str>,
     current: CurrentHistory,
     waiting: mpsc::Receiver<Waiting>,
     backlog: Arc<Backlog>,
     failures: FailureLog,
+    /// Of how many events the lineage was left out, which no log line has told yet.
+    untold_lineages: u64,
+    /// When the next line may tell what was left out.
+    tell_at: Instant,
     /// When it is opened, if it is not open.
     open_at: Instant,
     forget_at: Instant,
@@ -159,7 +145,11 @@ pub(crate) struct RunningRecorder {
 
 impl Recorder {
     /// Creates a recorder for the folder that this process has claimed, and its observer. Nothing is opened yet.
-    pub(crate) fn new(claim: Arc<Claim>, retention: Retention) -> (Recorder, HistoryObserver) {
+    pub(crate) fn new(
+        claim: Arc<Claim>,
+        retention: Retention,
+        first_target: &str,
+    ) -> (Recorder, HistoryObserver) {
         let (sender, waiting) = mpsc::channel(WAITING);
         let backlog = Arc::<Backlog>::default();
         let observer = HistoryObserver {
@@ -171,12 +161,15 @@ impl Recorder {
             claim,
             has_space,
             retention,
+            first_target: first_target.into(),
             current: CurrentHistory::default(),
             waiting,
             backlog,
             failures: FailureLog::new(
                 "the history cannot be written; events are delivered all the same",
             ),
+            untold_lineages: 0,
+            tell_at: now,
             open_at: now,
             forget_at: now,
         };
@@ -217,6 +210,9 @@ impl Recorder {
             let begun = Instant::now();
             self.write(group).await;
             self.forget().await;
+            if Instant::now() >= self.tell_at {
+                self.tell();
+            }
             let pause = least.max(pause_after(begun.elapsed()));
             tokio::select! {
                 () = sleep(pause) => {}
@@ -261,10 +257,17 @@ impl Recorder {
             at: now(),
             count: skipped,
         });
-        let entries = move || group.into_iter().map(entry).collect();
+        let first_target = self.first_target.clone();
+        let entries = move || {
+            let entries = group.into_iter();
+            entries.map(|it| entry(it, &first_target)).collect()
+        };
         let recorded = history.record(entries, gap, self.retention, now());
         match recorded.await {
-            Ok(()) => self.failures.record_recovery(),
+            Ok(()) => {
+                self.failures.record_recovery();
+                self.count_left_out(&history);
+            }
             Err(error) => {
                 self.backlog.skipped.fetch_add(skipped, Ordering::Relaxed);
                 self.backlog.skip(count);
@@ -293,12 +296,40 @@ impl Recorder {
             return;
         };
         match history.forget(self.retention, now()).await {
-            Ok(true) => self.forget_at = Instant::now() + STEP,
-            Ok(false) => {}
+            Ok(may_be_more) => {
+                if may_be_more {
+                    self.forget_at = Instant::now() + STEP;
+                }
+                self.count_left_out(&history);
+            }
             Err(error) => {
                 self.failures.record_failure(&error);
                 self.close_failed(history).await;
             }
+        }
+    }
+
+    /// Counts the events whose lineage the history left out.
+    fn count_left_out(&mut self, history: &History) {
+        let left_out = history.take_left_out();
+        if left_out > 0 {
+            Metric::HistoryLineageSkipped.add([], left_out);
+            self.untold_lineages += left_out;
+        }
+    }
+
+    /// Logs what was left out, if anything was: the outcomes for which there was no room, and the events whose lineage was too much
+    /// at once.
+    fn tell(&mut self) {
+        let outcomes = self.backlog.untold.swap(0, Ordering::Relaxed);
+        let lineages = std::mem::take(&mut self.untold_lineages);
+        if outcomes > 0 || lineages > 0 {
+            self.tell_at = Instant::now() + TELL;
+            warn!(
+                outcomes,
+                lineages,
+                "the history left out what came too fast; events are delivered all the same"
+            );
         }
     }
 
@@ -314,6 +345,14 @@ impl Recorder {
             self.write(group).await;
         }
         if let Some(history) = self.current.get() {
+            // What is left of the disk is for the log.
+            if (self.has_space)(self.claim.folder()) {
+                match history.settle(now()).await {
+                    Ok(()) => self.count_left_out(&history),
+                    Err(error) => self.failures.record_failure(&error),
+                }
+            }
+            self.tell();
             self.current.set(None);
             let closed = history.closed();
             drop(history);
@@ -333,57 +372,6 @@ impl RunningRecorder {
 /// Returns how long nothing is written after a write that took so long.
 fn pause_after(write: Duration) -> Duration {
     write.saturating_mul(SHARE).min(LONGEST_PAUSE)
-}
-
-/// Returns what is recorded of an outcome: the names that the target got, and nothing that a log line would not have.
-fn entry(waiting: Waiting) -> Entry {
-    let Waiting { record, at, .. } = waiting;
-    let event = record.delivered.as_ref().or(record.event.as_ref());
-    let named = |name: &Identity| Identity {
-        namespace: shown(&name.namespace, NAME).into_owned(),
-        name: shown(&name.name, NAME).into_owned(),
-    };
-    let mut rules: Vec<&str> = record.transform.changed_by.iter().map(|it| &**it).collect();
-    let (outcome, reason, detail) = match &record.outcome {
-        Outcome::Delivered { .. } => (::history::Outcome::Delivered, None, None),
-        Outcome::Unchanged { reason } => (::history::Outcome::Unchanged, None, Some(reason)),
-        Outcome::Dropped { rule } => {
-            rules.push(rule);
-            (::history::Outcome::Dropped, None, None)
-        }
-        Outcome::DeadLettered { reason, error } => (
-            ::history::Outcome::DeadLettered,
-            Some(reason.name()),
-            Some(error),
-        ),
-        Outcome::Retry { reason, error, .. } => {
-            (::history::Outcome::Retry, Some(reason.name()), Some(error))
-        }
-    };
-    let milliseconds = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
-    Entry {
-        accepted_at: at.saturating_sub(record.age.map_or(0, milliseconds)),
-        at,
-        kind: record.event_type(),
-        run: record.run_id(),
-        job: event.and_then(Event::job).map(named),
-        datasets: event.map_or_else(Vec::new, |event| {
-            ::history::datasets(event.json())
-                .iter()
-                .map(named)
-                .collect()
-        }),
-        size: record.size_bytes as u64,
-        target: record.target.as_str().to_owned(),
-        outcome,
-        attempts: record.attempts,
-        duration: u64::try_from(record.duration.as_millis()).unwrap_or(u64::MAX),
-        reason,
-        detail: detail.map(|detail| shown(detail, NAME).into_owned()),
-        rules: rules.into_iter().map(str::to_owned).collect(),
-        merged: record.merged.clone(),
-        id: record.id,
-    }
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ pub use caller::Peer;
 pub use guard::Guard;
 pub use rejection_log::RejectionLog;
 
+pub(crate) use auth::Denial;
 pub(crate) use caller::{Sender, trace};
 pub(crate) use discard::{discard_body, drain};
 pub(crate) use paths::cleaned;

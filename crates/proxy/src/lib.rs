@@ -20,6 +20,7 @@ pub mod http;
 pub mod ingest;
 pub mod intake;
 pub mod lookup;
+mod page;
 pub mod pipeline;
 pub mod replay;
 pub mod rules;
@@ -27,5 +28,6 @@ pub mod serve;
 pub mod source;
 pub mod telemetry;
 pub mod topology;
+pub mod trial;
 
 pub use ::queue;

@@ -38,7 +38,7 @@ pub struct Lookups {
 }
 
 impl Lookups {
-    /// Looks up names in AWS that are not cached.
+    /// Looks up names in AWS that are not cached: in the account of these credentials.
     pub fn new(aws: &Aws) -> Lookups {
         Lookups::with(Some(aws.clone()))
     }
@@ -171,5 +171,66 @@ fn endpoint_of(
         account,
         address,
         port: port.unwrap_or(name.port),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_stand_in::{AssumableRole, Settings, StandIn};
+
+    use super::*;
+
+    const ROLE: &str = "arn:aws:iam::444455556666:role/lookup";
+
+    fn names() -> BTreeSet<ShortName> {
+        let name = |identifier: &str, region: &str| ShortName {
+            identifier: identifier.to_owned(),
+            region: region.to_owned(),
+            port: 5_439,
+        };
+        [name("wg", "eu-west-1"), name("dwh", "us-east-1")].into()
+    }
+
+    /// The warehouses of another account, which its role alone may look up.
+    async fn resolved(roles: &[&str]) -> (HashMap<ShortName, Lookup>, StandIn) {
+        let trusting = |role: &&str| ((*role).to_owned(), AssumableRole::default());
+        let settings = Settings {
+            owner: Some(ROLE.to_owned()),
+            roles: roles.iter().map(trusting).collect(),
+            ..Settings::warehouses()
+        };
+        let address = ([127, 0, 0, 1], 0).into();
+        let service = StandIn::start(address, settings).await.unwrap();
+        let role = aws::Role::of(Some(ROLE.to_owned()), None).unwrap();
+        let lookups = Lookups::new(&service.aws().assume(role.as_ref(), "lookup"));
+        (lookups.resolve(names()).await, service)
+    }
+
+    #[tokio::test]
+    async fn warehouses_of_another_account_are_looked_up_by_a_role_that_is_assumed_once() {
+        let (found, service) = resolved(&[ROLE]).await;
+        for (name, lookup) in found {
+            assert!(matches!(lookup, Lookup::Found(_)), "{name:?}: {lookup:?}");
+        }
+        let sessions = service.sessions();
+        let [session] = sessions.as_slice() else {
+            panic!("{sessions:?}");
+        };
+        assert_eq!(session.name, "lineage-proxy-lookup");
+    }
+
+    #[tokio::test]
+    async fn a_role_that_may_not_be_assumed_is_named_and_the_look_up_has_failed() {
+        let (found, _service) = resolved(&[]).await;
+        assert_eq!(found.len(), 2);
+        for (name, lookup) in found {
+            let Lookup::Failed(why) = &lookup else {
+                panic!("{name:?}: {lookup:?}");
+            };
+            assert!(
+                why.contains(&format!("role {ROLE} cannot be assumed")),
+                "{why}"
+            );
+        }
     }
 }

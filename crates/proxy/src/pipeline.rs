@@ -20,6 +20,7 @@ mod decode;
 mod dedupe;
 mod delivery;
 mod health;
+mod in_flight;
 mod observe;
 mod ordering;
 mod outcome;
@@ -37,7 +38,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use targets::{Kind, Target};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
@@ -50,8 +51,10 @@ use crate::telemetry::lines;
 
 pub use adapt::{Adapter, TransformLog, builtins};
 pub use coalesce_buffer::CoalesceBuffer;
+pub use health::TargetHealth;
+pub(crate) use in_flight::InFlightBatch;
 pub use observe::Observer;
-pub(crate) use observe::set_target_up;
+pub(crate) use observe::{RuleTally, set_target_up};
 pub use outcome::{Outcome, OutcomeRecord, SettledRecord};
 pub use panics::guard;
 pub use preview::{Preview, preview};
@@ -101,15 +104,6 @@ pub struct Pipeline {
     stopping: CancellationToken,
     /// Ends the deliveries in flight.
     cut_off: CancellationToken,
-}
-
-/// An admitted batch: each of its runs has its place after the runs of earlier batches.
-#[must_use = "the events of a batch have no outcome yet"]
-#[derive(Debug)]
-pub(crate) struct InFlightBatch {
-    decided: Vec<DecidedRecord>,
-    runs: Vec<Run>,
-    context: BatchContext,
 }
 
 impl Pipeline {
@@ -342,6 +336,11 @@ impl Pipeline {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Returns whether the target takes events, and how long ago it took one last.
+    pub(crate) fn target_health(&self) -> (TargetHealth, Option<Duration>) {
+        self.health().describe(Instant::now())
+    }
+
     /// Logs a change of the target's health that is due. `waiting` is how many events wait in the queue, if that is known.
     pub(crate) fn watch(&self, waiting: Option<u64>) {
         let (notice, is_down) = {
@@ -370,29 +369,5 @@ impl Pipeline {
     /// Cancels the deliveries in flight, because there is no more time to wait for the target.
     pub fn cut_off(&self) {
         self.cut_off.cancel();
-    }
-}
-
-impl InFlightBatch {
-    /// The records that have no settlement yet.
-    pub(crate) fn records(&self) -> Vec<Record> {
-        let decided = self.decided.iter().map(|decided| &decided.record);
-        let events = self.runs.iter().flat_map(|run| &run.events);
-        let records = decided.chain(events.map(|event| &event.record));
-        records.cloned().collect()
-    }
-
-    /// The same batch without time for an attempt: [`Pipeline::complete`] returns its events to the queue.
-    pub(crate) fn without_time(mut self) -> InFlightBatch {
-        self.context.deadline = Instant::now();
-        self
-    }
-
-    /// Splits a permit for events in hand between the runs.
-    pub(crate) fn with_permit(mut self, mut permit: OwnedSemaphorePermit) -> InFlightBatch {
-        for run in &mut self.runs {
-            run.permit = permit.split(run.events.len().min(permit.num_permits()));
-        }
-        self
     }
 }

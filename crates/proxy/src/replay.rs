@@ -2,7 +2,9 @@
 //! rules, order, rate and retries.
 //!
 //! The queue is in memory (`queue::Memory`). Where the events come from, and what is recorded of their progress, is up to the
-//! caller, the command `replay`.
+//! caller, the command `replay`. `replay/enqueue.rs` sends them to the queue of a stack instead.
+
+mod enqueue;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,19 +16,20 @@ use tokio_util::sync::CancellationToken;
 use transform::Transforms;
 
 use crate::config::{Config, PipelineConfig};
-use crate::pipeline::{CoalesceBuffer, Observer, Pipeline};
+use crate::pipeline::{CoalesceBuffer, Observer};
 use crate::queue::{DoneEvent, Memory, MemoryLimits, Queue};
 use crate::rules::{LoadedRules, RuleStore};
 use crate::serve::{self, WorkerResources};
 use crate::topology::{StartErrors, TargetPlan, read_all_rules, rule_options};
 
+pub use enqueue::{EnqueueReport, Enqueued};
+
 /// The longest wait for a batch to fill: events are read faster than they are delivered.
 const LONGEST_WINDOW: Duration = Duration::from_millis(200);
 
-/// A target, and the events that are on their way to it.
+/// The events that are on their way to a target, or to a queue.
 pub struct Replay {
     queue: Memory,
-    pipeline: Arc<Pipeline>,
     tasks: JoinSet<()>,
     stop: CancellationToken,
 }
@@ -64,23 +67,13 @@ impl Replay {
         }));
         let (watched, until) = (pipeline.clone(), stop.clone());
         tasks.spawn(serve::watch_target(watched, until));
-        let replay = Replay {
-            queue,
-            pipeline,
-            tasks,
-            stop,
-        };
+        let replay = Replay { queue, tasks, stop };
         Ok((replay, done))
     }
 
     /// Where events are pushed.
     pub fn queue(&self) -> &Memory {
         &self.queue
-    }
-
-    /// The name of the target.
-    pub fn target(&self) -> &str {
-        self.pipeline.target.name().as_str()
     }
 
     /// Stops: deliveries in progress are finished, or given up after some seconds. The reader of the events that are done has

@@ -2,30 +2,29 @@
 //! is valid.
 //!
 //! An invalid file never replaces valid rules: the last valid rules stay in use, and the error is logged and counted. What
-//! rules do is in the crate `transform`; reading from disk and S3 is in `rules/files.rs`. Called by the pipeline.
+//! rules do is in the crate `transform`; getting files from disk and S3 is in `rules/files.rs`, and reading their text in
+//! `rules/read.rs`. Called by the pipeline.
 
 mod files;
 mod hash_key;
 mod options;
+mod read;
 
-use std::cell::RefCell;
-use std::collections::BTreeSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use aws::Aws;
 use tokio::time::Instant;
 use tracing::{error, info};
-use transform::{Builtins, Problem, RuleResources, RuleSet, Transforms};
+use transform::{Builtins, Problem, RuleSet, Transforms};
 
-use files::{Files, Location};
-use options::{check_window, names};
+use files::Location;
+use read::References;
 
 pub use hash_key::RulesKey;
 pub use options::{RuleOptions, read_path};
 
-use crate::config::{HashKey, RulesFile, RulesSource};
+use crate::config::{RulesFile, RulesSource};
 use crate::telemetry::metric::Metric;
 
 /// The timeout for reading a changed file and the files that it names: a batch waits for it.
@@ -60,6 +59,17 @@ pub struct LoadedRules {
     pub rules: RuleSet,
     /// The first digits of the SHA-256 of the file and the files that it names, and which key of hashes it is since the start.
     pub version: String,
+    /// The file; `None` without one.
+    pub file: Option<RulesText>,
+}
+
+/// A rules file that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RulesText {
+    /// Where it is.
+    pub name: String,
+    /// Its text.
+    pub text: Arc<str>,
 }
 
 /// The rules in use by a process.
@@ -74,14 +84,6 @@ pub struct RuleStore {
     current: RwLock<Arc<LoadedRules>>,
     last_check: Mutex<LastCheck>,
     references: Mutex<References>,
-}
-
-/// The files that a rules file names.
-#[derive(Debug, Default)]
-struct References {
-    /// The text of the rules file.
-    text: String,
-    files: BTreeSet<String>,
 }
 
 /// The last check for changes.
@@ -134,6 +136,7 @@ impl RuleStore {
             current: RwLock::new(Arc::new(LoadedRules {
                 rules: RuleSet::default().with_builtins(&options.builtins),
                 version: "none".to_owned(),
+                file: None,
             })),
             last_check: Mutex::new(LastCheck {
                 at: Instant::now(),
@@ -297,89 +300,4 @@ impl RuleStore {
             }
         }
     }
-
-    fn read(&self, location: &Location, files: &Files) -> Result<LoadedRules, RulesError> {
-        let invalid = |problems| RulesError::Invalid {
-            file: location.name(),
-            problems,
-        };
-        let file = |name: &str| files.get(name);
-        let targets = names(&self.target_names);
-        let version = self.version(files);
-        let key = self.key();
-        let sources = self.sources(&file, &targets, key.as_deref());
-        let rules = read_text(&files.rules, &sources)
-            .and_then(|rules| check_window(rules, self.max_window));
-        let rules = rules.map_err(invalid)?;
-        Ok(LoadedRules {
-            rules: rules.with_builtins(&self.builtins),
-            version,
-        })
-    }
-
-    fn key(&self) -> Option<Arc<HashKey>> {
-        self.hash_key.as_ref().map(|key| key.current().0)
-    }
-
-    /// The version of these files with the key in use. Says nothing of the key itself.
-    fn version(&self, files: &Files) -> String {
-        let generation = self.hash_key.as_ref().map_or(0, |key| key.current().1);
-        match generation {
-            0 => files.version(),
-            replaced => format!("{}-key-{}", files.version(), replaced + 1),
-        }
-    }
-
-    /// Returns the files that a rules file names: those that its reader asks for. Computed once for each text.
-    fn references(&self, text: &str) -> BTreeSet<String> {
-        let mut known = self
-            .references
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if known.text != text {
-            let files = RefCell::new(BTreeSet::new());
-            let note = |name: &str| {
-                files.borrow_mut().insert(name.to_owned());
-                Err(String::new())
-            };
-            // The result does not matter: without its files the text is invalid.
-            let targets = names(&self.target_names);
-            let key = self.key();
-            let sources = self.sources(&note, &targets, key.as_deref());
-            let _ = read_text(text, &sources);
-            *known = References {
-                text: text.to_owned(),
-                files: files.into_inner(),
-            };
-        }
-        known.files.clone()
-    }
-
-    fn sources<'s>(
-        &'s self,
-        file: &'s dyn Fn(&str) -> Result<Vec<u8>, String>,
-        targets: &'s [&'s str],
-        key: Option<&'s HashKey>,
-    ) -> RuleResources<'s> {
-        RuleResources {
-            file,
-            transforms: &self.transforms,
-            hash_key: key.map(HashKey::bytes),
-            targets,
-        }
-    }
-}
-
-/// Reads rules. That builds the transforms that are compiled in: a panic in one makes the file invalid, and does not end the
-/// worker.
-fn read_text(text: &str, sources: &RuleResources<'_>) -> Result<RuleSet, Vec<Problem>> {
-    catch_unwind(AssertUnwindSafe(|| RuleSet::read(text, sources))).unwrap_or_else(|_panic| {
-        let message = "reading the rules panicked".to_owned();
-        let (line, column) = (1, 1);
-        Err(vec![Problem {
-            line,
-            column,
-            message,
-        }])
-    })
 }

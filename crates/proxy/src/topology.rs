@@ -25,8 +25,10 @@ use std::sync::Arc;
 
 use aws::Aws;
 use axum::Router;
+use page::line::queue::SourceState;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -35,8 +37,9 @@ use transform::Transforms;
 use crate::config::{Config, ConfigError};
 use crate::history::Recorder;
 use crate::http::RejectionLog;
-use crate::pipeline::Observer;
-use crate::queue::{Form, Queue};
+use crate::page::{ProxyEvents, ProxyQueue, ProxyRules, TargetQueue};
+use crate::pipeline::{Observer, RuleTally};
+use crate::queue::{Form, Queue, SqsDeadLetters};
 use crate::serve;
 use crate::telemetry::Prometheus;
 
@@ -47,7 +50,8 @@ pub use sources::open_sender;
 pub use storage::open_queue;
 pub use target::{TargetPlan, read_all_rules, rule_options};
 
-use delivery::{Delivery, OpenPipelines, Opener};
+pub(crate) use delivery::OpenPipelines;
+use delivery::{Delivery, Opener};
 use running::RunningProxy;
 use sources::Sources;
 use storage::{OpenQueues, Storage};
@@ -69,6 +73,10 @@ pub struct Topology {
     router: Router,
     rejections: RejectionLog,
     prometheus: Prometheus,
+    pipelines: Arc<OpenPipelines>,
+    /// The queue, as the page sees it.
+    shown: Arc<ProxyQueue>,
+    stop: CancellationToken,
 }
 
 impl Topology {
@@ -104,11 +112,16 @@ impl Topology {
         drop(handler.map_err(|error| StartError::Invalid(failed(error)))?);
         let storage = Storage::claim(config)?;
         let recorder = storage.history(config).map(|folder| {
-            let (recorder, observer) = Recorder::new(folder, config.history);
+            let first_target = config.pipeline.target.name.as_str();
+            let (recorder, observer) = Recorder::new(folder, config.history, first_target);
             opener.observers.push(Arc::new(observer));
             recorder
         });
+        let tally = RuleTally::default();
+        opener.observers.push(Arc::new(tally.clone()));
         let OpenQueues { ingest, targets } = storage.open_queues(config, aws).await?;
+        let letters = storage.dead_letters(aws).await;
+        let queues = shown_queues(config, &targets, letters.as_ref());
         let deliveries = opener.open(planned, targets).await?;
         let sources = Sources::open(config, aws, &ingest, &storage).await?;
         storage::warn_if_exposed(config, storage.folder());
@@ -116,17 +129,48 @@ impl Topology {
         // A process without ingest listens too: it answers whether it is alive.
         let (listener, address) = bind(config.listen).await?;
         let rejections = RejectionLog::new();
+        let (stop, pipelines) = (CancellationToken::new(), Arc::<OpenPipelines>::default());
+        let history = recorder.as_ref().map(Recorder::current);
+        let log = match &ingest {
+            Queue::Embedded(queue) => Some(queue.log().clone()),
+            Queue::Sqs(_) | Queue::Memory(_) | Queue::Log(_) => None,
+        };
+        let store = storage::store(config);
+        let of_target = |it: &TargetQueue| (it.name.clone(), store == Some(it.name.as_str()));
+        let events = ProxyEvents {
+            log: log.clone(),
+            targets: queues.iter().map(of_target).collect(),
+            pipelines: pipelines.clone(),
+        };
+        let rules = ProxyRules {
+            targets: queues.iter().map(|it| (it.name.clone(), it.kind)).collect(),
+            pipelines: pipelines.clone(),
+            tally,
+            log,
+            history: history.clone(),
+            turn: Arc::new(Semaphore::new(1)),
+        };
+        let shown = Arc::new(ProxyQueue::new(
+            queues,
+            pipelines.clone(),
+            shown_sources(config),
+            stop.clone(),
+        ));
         let router = router::Resources {
             aws,
             address,
             queue: ingest.clone(),
-            form: match storage::store(config) {
+            form: match store {
                 Some(_) => Form::Stored,
                 None => Form::Accepted,
             },
-            history: recorder.as_ref().map(Recorder::current),
+            history,
             prometheus: prometheus.clone(),
             rejections: rejections.clone(),
+            shown: shown.clone(),
+            rules: Arc::new(rules),
+            events: Arc::new(events),
+            stop: stop.clone(),
         };
         Ok(Topology {
             router: router.build(&config.ingest),
@@ -139,6 +183,9 @@ impl Topology {
             address,
             rejections,
             prometheus,
+            pipelines,
+            shown,
+            stop,
         })
     }
 
@@ -154,7 +201,7 @@ impl Topology {
         shutdown: impl Future<Output = ()>,
         reload: impl AsyncFnMut(),
     ) -> StopReason {
-        let stop = CancellationToken::new();
+        let stop = self.stop;
         let mut tasks = JoinSet::new();
         tasks.spawn(self.prometheus.run_upkeep(stop.clone()));
         let (queue, until) = (self.queue.clone(), stop.clone());
@@ -163,7 +210,8 @@ impl Topology {
         if self.deliveries.is_empty() && self.queue.can_receive() {
             tasks.spawn(serve::watch_queue(self.queue.clone(), stop.clone()));
         }
-        let (opener, pipelines) = (Arc::new(self.opener), Arc::<OpenPipelines>::default());
+        tasks.spawn(self.shown.count(stop.clone()));
+        let (opener, pipelines) = (Arc::new(self.opener), self.pipelines);
         let targets = names(&self.deliveries);
         for delivery in self.deliveries {
             let (opener, pipelines) = (opener.clone(), pipelines.clone());
@@ -193,6 +241,37 @@ impl Topology {
         };
         running.supervise(shutdown, reload).await
     }
+}
+
+/// The queue of each target, for the page.
+fn shown_queues(
+    config: &Config,
+    queues: &[Queue],
+    letters: Option<&SqsDeadLetters>,
+) -> Vec<TargetQueue> {
+    let ours: Vec<&str> = (config.running_pipelines())
+        .map(|pipeline| pipeline.target.name.as_str())
+        .collect();
+    let targets = config.pipelines().zip(queues);
+    let shown = targets.map(|(pipeline, queue)| TargetQueue {
+        name: pipeline.target.name.to_string(),
+        kind: pipeline.target.kind.kind(),
+        queue: queue.clone(),
+        letters: letters.cloned(),
+        is_ours: ours.contains(&pipeline.target.name.as_str()),
+    });
+    shown.collect()
+}
+
+/// The sources, for the page.
+fn shown_sources(config: &Config) -> Vec<SourceState> {
+    let sources = config.running_sources();
+    let shown = sources.map(|source| SourceState {
+        name: source.name.clone(),
+        kind: source.kind.kind().name(),
+        interval_seconds: source.interval.as_secs(),
+    });
+    shown.collect()
 }
 
 async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {

@@ -11,9 +11,9 @@ use journal::{Claim, ClaimError, Failure};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    BatchSize, Consumer, ConsumerStart, ConsumerStatus, DeadLetter, Depth, Log, LogOptions,
-    Message, OwnerTarget, QueueError, Record, Retention, SendError, SendOutcome, Settlement,
-    Status,
+    BatchSize, Consumer, ConsumerStart, ConsumerStatus, DeadLetter, DeadLetterGroups, Depth,
+    FoundLetter, LetterStep, LettersUntil, Log, LogOptions, Message, OwnerTarget, QueueError,
+    Record, Retention, SendError, SendOutcome, Settlement, Status,
 };
 
 /// A queue on disk. Cheap to clone.
@@ -161,6 +161,43 @@ impl Embedded {
     /// See [`Consumer::redrive`].
     pub async fn redrive(&self, id: &str) -> Result<bool, QueueError> {
         self.consumer.redrive(id).await
+    }
+
+    /// See [`Consumer::dead_letter_groups`].
+    pub async fn dead_letter_groups(
+        &self,
+        time: Duration,
+        is_wanted: impl Fn(&DeadLetter) -> bool + Send + 'static,
+    ) -> Result<DeadLetterGroups, QueueError> {
+        self.consumer.dead_letter_groups(time, is_wanted).await
+    }
+
+    /// See [`Consumer::dead_letters_until`].
+    pub async fn dead_letters_until(&self, now: i64) -> Result<LettersUntil, QueueError> {
+        self.consumer.dead_letters_until(now).await
+    }
+
+    /// See [`Consumer::letters_of_group`].
+    pub async fn letters_of_group(
+        &self,
+        key: &str,
+        until: LettersUntil,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Result<LetterStep, QueueError> {
+        self.consumer
+            .letters_of_group(key, until, after, limit)
+            .await
+    }
+
+    /// See [`Consumer::redrive_found`].
+    pub async fn redrive_found(&self, letters: Vec<FoundLetter>) -> Result<u64, QueueError> {
+        self.consumer.redrive_found(letters).await
+    }
+
+    /// See [`Consumer::delete_found`].
+    pub async fn delete_found(&self, letters: Vec<FoundLetter>) -> Result<u64, QueueError> {
+        self.consumer.delete_found(letters).await
     }
 
     /// See [`Consumer::delete_dead_letter`].

@@ -7,6 +7,7 @@
 
 mod clock;
 mod config;
+mod dead_letters;
 mod embedded;
 mod failure_log;
 mod free_space;
@@ -16,25 +17,33 @@ mod log;
 mod memory;
 mod message;
 mod queue;
+mod rate;
 mod record;
 mod sqs;
+mod token_salt;
 mod trace;
 
 pub use config::{Destination, EmbeddedConfig, QueueConfig, QueueUrl, SqsConfig, Topic};
+pub use dead_letters::{
+    DeadLetterGroup, DeadLetterGroups, Grouping, LetterExample, MAX_GROUPS, ReasonShape,
+};
 pub use embedded::Embedded;
 pub use failure_log::FailureLog;
 pub use free_space::has_space;
 pub use ledger::Ledger;
 pub use log::{
-    AcceptedBetween, Condition, Consumer, ConsumerStart, ConsumerStatus, DeadLetter, Form, Log,
-    LogOptions, LoggedEvent, LoggedEvents, Order, OwnerTarget, Retention, Search, SearchHit,
-    SearchStep, Start, Status,
+    AcceptedBetween, BodyLimits, Condition, Consumer, ConsumerStart, ConsumerStatus, DeadLetter,
+    Form, FoundLetter, KeptEvent, LetterStep, LettersUntil, Log, LogOptions, LoggedBody,
+    LoggedEvent, LoggedEvents, Order, OwnerTarget, Retention, Search, SearchHit, SearchStep, Start,
+    Status, WaitingEvent,
 };
 pub use memory::{DoneEvent, Memory, MemoryLimits};
 pub use message::{BodyHash, Message, SendError, SendOutcome, SharedEvent};
 pub use queue::{Depth, Queue};
+pub use rate::Rate;
 pub use record::{BatchSize, BodyError, Record, Settlement, StoredForm, once};
-pub use sqs::{Pointer, SetAsideError, SetAsideQueue, Sqs, SqsDeadLetters, SqsLetter};
+pub use sqs::{Pointer, SetAsideError, SetAsideQueue, Sqs, SqsDeadLetters, SqsLetter, SqsWalk};
+pub use token_salt::TokenSalt;
 pub use trace::Trace;
 
 /// Removes what must not be logged from a text of a service: credentials, tokens, events.

@@ -34,14 +34,16 @@
 //!
 //! One process owns the log ([`Log::claimed`]); commands beside it list and redrive ([`Log::open`]). Writes share commits.
 //! This file opens the log and appends to it. Consumers are in `log/consumers.rs`, receiving in `log/receive.rs`, settling
-//! in `log/settle.rs`, reading events as they were accepted in `log/read.rs`. What the target of kind
+//! in `log/settle.rs`, reading events as they were accepted in `log/read.rs`. A person looks at one by `log/search/by_id.rs`, and at those that wait by `log/waiting.rs`. What the target of kind
 //! `store` has is a view of the log: `log/store.rs`, and `log/search.rs` to read it.
 
 mod appends;
+mod bodies;
 mod claims;
 mod clock;
 mod consumers;
 mod cursor;
+mod dead_letter_groups;
 mod dead_letters;
 mod floors;
 mod import;
@@ -58,6 +60,7 @@ mod search;
 mod settle;
 mod status;
 mod store;
+mod waiting;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -78,12 +81,15 @@ use recent::{RecentEvent, RecentEvents};
 use retention::Sweep;
 use schema::{FILE, SCHEMA};
 
+pub use bodies::{BodyLimits, LoggedBody};
 pub use consumers::{Consumer, ConsumerStart, ConsumerStatus, OwnerTarget, Start};
+pub use dead_letter_groups::{FoundLetter, LetterStep, LettersUntil};
 pub use dead_letters::DeadLetter;
 pub use read::{AcceptedBetween, LoggedEvent, LoggedEvents};
 pub use retention::Retention;
-pub use search::{Condition, Form, Order, Search, SearchHit, SearchStep};
+pub use search::{Condition, Form, KeptEvent, Order, Search, SearchHit, SearchStep};
 pub use status::Status;
+pub use waiting::WaitingEvent;
 
 /// How long a client may wait for its commit: below the clients' own timeout of 5 s, so that they see our 503.
 const SEND: Duration = Duration::from_secs(4);

@@ -167,8 +167,9 @@ impl State {
                 receipt: receipt(number, held.attempts),
                 queue_id: number.to_string(),
                 stored: None,
-                group: None,
+                group: Some(held.message.group.clone()),
                 trace: held.message.trace.clone(),
+                token_salt: None, // the target has that of its replay
                 event: held.message.event.clone(),
             });
             self.received.insert(number, Lease { held, until });

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::message::BodyHash;
-use crate::{Pointer, SharedEvent, Trace};
+use crate::{Pointer, SharedEvent, TokenSalt, Trace};
 
 /// A received event.
 #[derive(Debug, Clone)]
@@ -30,6 +30,8 @@ pub struct Record {
     pub group: Option<String>,
     /// The trace of the request that brought it, where the queue carries that.
     pub trace: Option<Trace>,
+    /// What a replay asked the target to take it again by, where the queue carries that.
+    pub token_salt: Option<TokenSalt>,
     /// What the body says.
     pub event: SharedEvent,
 }
@@ -102,6 +104,7 @@ impl Record {
             stored: None,
             group: None,
             trace: None,
+            token_salt: None,
             event: SharedEvent::default(),
         }
     }

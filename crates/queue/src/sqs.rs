@@ -30,14 +30,14 @@ use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::types::QueueAttributeName;
 use tokio::time::Instant;
 
-use crate::{Depth, Destination, QueueError, QueueUrl, Redactor, SqsConfig};
+use crate::{Depth, Destination, QueueError, QueueUrl, Redactor, SqsConfig, TokenSalt};
 
 use self::large::Bucket;
 use self::message::region;
 use self::readiness::Readiness;
 use self::subscribers::Subscribers;
 
-pub use self::dead_letters::{SqsDeadLetters, SqsLetter};
+pub use self::dead_letters::{SqsDeadLetters, SqsLetter, SqsWalk};
 pub use self::large::Pointer;
 pub use self::set_aside::{SetAsideError, SetAsideQueue};
 
@@ -68,6 +68,8 @@ pub struct Sqs {
     visibility: Duration,
     /// Whether Lambda deletes the messages that the batch function does not report.
     deletes: bool,
+    /// Of everything that is sent.
+    token_salt: Option<TokenSalt>,
     redact: Redactor,
 }
 
@@ -114,6 +116,7 @@ impl Sqs {
             bucket: (settings.bucket.clone()).map(|bucket| Bucket::new(aws, bucket, redact)),
             visibility: settings.visibility_timeout,
             deletes: true,
+            token_salt: None,
             redact,
         }
     }
@@ -124,6 +127,16 @@ impl Sqs {
     pub(super) fn deleted_by_lambda(self) -> Sqs {
         Sqs {
             deletes: false,
+            ..self
+        }
+    }
+
+    /// Returns the queue as a replay uses it that asks the target to take again what it has accepted before: everything that
+    /// is sent has this salt.
+    #[must_use]
+    pub fn with_token_salt(self, token_salt: TokenSalt) -> Sqs {
+        Sqs {
+            token_salt: Some(token_salt),
             ..self
         }
     }

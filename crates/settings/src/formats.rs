@@ -2,6 +2,7 @@
 
 mod collections;
 mod point_in_time;
+mod role;
 mod secret;
 
 use std::marker::PhantomData;
@@ -12,6 +13,7 @@ use crate::{Format, nearest};
 
 pub use collections::{List, Pairs, SecretPairs};
 pub use point_in_time::PointInTime;
+pub use role::{ExternalId, RoleArn};
 pub use secret::{Secret, SecretText};
 
 /// A text of any form.

@@ -39,8 +39,9 @@ mod nearest;
 mod setting;
 
 pub use formats::{
-    AccountId, CheckedText, Choice, Count, FilePath, Flag, List, OneOf, Pairs, PointInTime,
-    Seconds, Secret, SecretPairs, SecretText, Size, SizeOrNone, Text, TextCheck,
+    AccountId, CheckedText, Choice, Count, ExternalId, FilePath, Flag, List, OneOf, Pairs,
+    PointInTime, RoleArn, Seconds, Secret, SecretPairs, SecretText, Size, SizeOrNone, Text,
+    TextCheck,
 };
 pub use forms::object;
 pub use list::{Entry, list};

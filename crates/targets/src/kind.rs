@@ -1,36 +1,34 @@
-//! The kinds of targets: the one list. For each kind: its name, what it accepts, its settings, and how it is opened.
+//! The kinds of targets: the one list. For each kind: its name, what it accepts, and its settings.
 //!
 //! A kind has a file of its own under `kind/` with its settings, its client, and the classification of its service's
-//! responses. A new kind is such a file, and one line for it in each `match` here and in `client.rs`; nothing else in the workspace
-//! lists kinds.
+//! responses. A new kind is such a file, and one line for it in each `match` here, in `config.rs` and in `client.rs`;
+//! nothing else in the workspace lists kinds.
 
 pub(crate) mod archive;
 mod client;
+mod config;
 pub(crate) mod datahub;
 pub(crate) mod datazone;
 pub(crate) mod file;
 pub(crate) mod glue;
 pub(crate) mod openlineage;
 mod place;
+mod role;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
-
-use aws::Aws;
 use serde::de::{Deserialize, Deserializer};
 use settings::Choice;
-use sha2::{Digest, Sha256};
 
-use crate::secret::Credential;
-use crate::{Capabilities, JobEvents, OpenError, Resources, SettingError};
-use archive::{Archive, ArchiveConfig, ArchiveSettings};
+use crate::{Capabilities, JobEvents, SettingError};
+use archive::ArchiveSettings;
 pub(crate) use client::Client;
-use datahub::{DataHub, DataHubConfig, DataHubSettings};
-use datazone::{DataZone, DataZoneConfig, DataZoneSettings, Verifier};
-use file::{FileConfig, FileSettings};
-use glue::{Glue, GlueConfig, GlueSettings};
-use openlineage::{OpenLineage, OpenLineageConfig, OpenLineageSettings};
+pub use config::{KindConfig, OpenQuestion};
+use datahub::DataHubSettings;
+use datazone::DataZoneSettings;
+use file::FileSettings;
+use glue::GlueSettings;
+use openlineage::OpenLineageSettings;
 
 /// A kind of target: the value of its setting `type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,25 +67,6 @@ pub enum TargetSettings {
     DataZone(DataZoneSettings),
     /// The AWS Glue Data Catalog.
     Glue(GlueSettings),
-}
-
-/// The settings of a target, complete and checked.
-#[derive(Debug, Clone)]
-pub enum KindConfig {
-    /// The store has none.
-    Store,
-    /// JSON lines in a file.
-    File(FileConfig),
-    /// Gzipped JSON lines by date and hour.
-    Archive(ArchiveConfig),
-    /// An HTTP endpoint that accepts OpenLineage.
-    OpenLineage(Box<OpenLineageConfig>),
-    /// DataHub, by its own write API.
-    DataHub(Box<DataHubConfig>),
-    /// Amazon DataZone / SageMaker Catalog.
-    DataZone(DataZoneConfig),
-    /// The AWS Glue Data Catalog.
-    Glue(GlueConfig),
 }
 
 /// The store has an event once it is settled.
@@ -213,172 +192,6 @@ impl TargetSettings {
     }
 }
 
-impl KindConfig {
-    /// The kind of the target.
-    pub fn kind(&self) -> Kind {
-        match self {
-            KindConfig::Store => Kind::Store,
-            KindConfig::File(_) => Kind::File,
-            KindConfig::Archive(_) => Kind::Archive,
-            KindConfig::OpenLineage(_) => Kind::OpenLineage,
-            KindConfig::DataHub(_) => Kind::DataHub,
-            KindConfig::DataZone(_) => Kind::DataZone,
-            KindConfig::Glue(_) => Kind::Glue,
-        }
-    }
-
-    /// What the target accepts, as it is configured.
-    pub fn capabilities(&self) -> Capabilities {
-        match self {
-            KindConfig::DataZone(config) => datazone::capabilities(config.job_events),
-            KindConfig::OpenLineage(config) => config.capabilities(),
-            KindConfig::Store
-            | KindConfig::File(_)
-            | KindConfig::Archive(_)
-            | KindConfig::DataHub(_)
-            | KindConfig::Glue(_) => self.kind().capabilities(),
-        }
-    }
-
-    /// The file or folder outside the data folder that holds events.
-    pub fn file(&self) -> Option<&Path> {
-        match self {
-            KindConfig::File(config) => Some(&config.path),
-            KindConfig::Archive(config) => config.folder(),
-            KindConfig::Store
-            | KindConfig::OpenLineage(_)
-            | KindConfig::DataHub(_)
-            | KindConfig::DataZone(_)
-            | KindConfig::Glue(_) => None,
-        }
-    }
-
-    /// Whether both targets would keep the same events in the same place: one file, one endpoint with one key.
-    pub fn is_same_destination(&self, other: &KindConfig) -> bool {
-        match (self, other) {
-            (KindConfig::Store, KindConfig::Store) => true,
-            (KindConfig::File(one), KindConfig::File(other)) => one.is_same_destination(other),
-            (KindConfig::Archive(one), KindConfig::Archive(other)) => {
-                one.is_same_destination(other)
-            }
-            (KindConfig::OpenLineage(one), KindConfig::OpenLineage(other)) => {
-                one.is_same_destination(other)
-            }
-            (KindConfig::DataHub(one), KindConfig::DataHub(other)) => {
-                one.is_same_destination(other)
-            }
-            (KindConfig::DataZone(one), KindConfig::DataZone(other)) => {
-                one.is_same_destination(other)
-            }
-            (KindConfig::Glue(one), KindConfig::Glue(other)) => one.is_same_destination(other),
-            (
-                KindConfig::Store
-                | KindConfig::File(_)
-                | KindConfig::Archive(_)
-                | KindConfig::OpenLineage(_)
-                | KindConfig::DataHub(_)
-                | KindConfig::DataZone(_)
-                | KindConfig::Glue(_),
-                _,
-            ) => false,
-        }
-    }
-
-    /// Returns a digest of what tells the destination from others, in hexadecimal: where events go, and as whom. A credential
-    /// does not count, so that it can be replaced, unless it is a part of the URL.
-    pub fn destination_digest(&self) -> String {
-        let identity = match self {
-            KindConfig::Store => String::new(),
-            KindConfig::File(config) => config.identity(),
-            KindConfig::Archive(config) => config.identity(),
-            KindConfig::OpenLineage(config) => config.identity(),
-            KindConfig::DataHub(config) => config.identity(),
-            KindConfig::DataZone(config) => config.identity(),
-            KindConfig::Glue(config) => config.identity(),
-        };
-        let digest = Sha256::digest(format!("{:?} {identity}", self.kind()));
-        (digest.iter().take(8))
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
-    }
-
-    /// Reads the credential that [`Resources::credential`] has to hold, if the target has one.
-    pub async fn credential(&self, aws: &Aws) -> Result<Option<Credential>, OpenError> {
-        match self {
-            KindConfig::OpenLineage(config) => config.credential(aws).await,
-            KindConfig::DataHub(config) => config.credential(aws).await,
-            KindConfig::Store
-            | KindConfig::File(_)
-            | KindConfig::Archive(_)
-            | KindConfig::DataZone(_)
-            | KindConfig::Glue(_) => Ok(None),
-        }
-    }
-
-    /// Lets the target take events again that it has accepted already, if it tells repetitions by client tokens: those with
-    /// the same `salt` are the same. Returns whether it does.
-    #[must_use]
-    pub fn salt_tokens(&mut self, salt: &str) -> bool {
-        match self {
-            KindConfig::DataZone(config) => {
-                config.salt_tokens(salt);
-                true
-            }
-            KindConfig::Store
-            | KindConfig::File(_)
-            | KindConfig::Archive(_)
-            | KindConfig::OpenLineage(_)
-            | KindConfig::DataHub(_)
-            | KindConfig::Glue(_) => false,
-        }
-    }
-
-    /// Creates a verifier, if the target processes events after it has accepted them.
-    pub async fn verifier(&self, aws: &Aws) -> Option<Verifier> {
-        match self {
-            KindConfig::DataZone(config) => Some(Verifier::new(config, aws).await),
-            KindConfig::Store
-            | KindConfig::File(_)
-            | KindConfig::Archive(_)
-            | KindConfig::OpenLineage(_)
-            | KindConfig::DataHub(_)
-            | KindConfig::Glue(_) => None,
-        }
-    }
-
-    /// Checks what can be known before the target is opened, and leaves nothing behind. `data_dir` is the folder that is
-    /// created before, if any. Returns what remains unchecked.
-    pub fn check(&self, data_dir: Option<&Path>) -> Result<Vec<OpenQuestion>, OpenError> {
-        match self {
-            KindConfig::Store => Ok(Vec::new()),
-            KindConfig::File(config) => file::check(config, data_dir).map(|()| Vec::new()),
-            KindConfig::Archive(config) => archive::check(config),
-            KindConfig::OpenLineage(config) => openlineage::check(config),
-            KindConfig::DataHub(config) => datahub::check(config),
-            KindConfig::DataZone(config) => Ok(datazone::check(config)),
-            KindConfig::Glue(config) => Ok(glue::check(config)),
-        }
-    }
-
-    pub(crate) async fn open(&self, resources: Resources<'_>) -> Result<Client, OpenError> {
-        Ok(match self {
-            KindConfig::Store => Client::Store,
-            KindConfig::File(config) => Client::File(file::open(config)?),
-            KindConfig::Archive(config) => Client::Archive(Archive::open(config, resources.aws)?),
-            KindConfig::OpenLineage(config) => Client::OpenLineage(
-                OpenLineage::open(config, resources.aws, resources.credential).await?,
-            ),
-            KindConfig::DataHub(config) => {
-                Client::DataHub(DataHub::open(config, resources.aws, resources.credential).await?)
-            }
-            KindConfig::DataZone(config) => {
-                Client::DataZone(DataZone::new(config, resources.aws.config().await).await)
-            }
-            KindConfig::Glue(config) => Client::Glue(Glue::new(config, resources.aws).await),
-        })
-    }
-}
-
 /// Whether the rules are applied to the events of a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RuleUse {
@@ -388,15 +201,6 @@ pub enum RuleUse {
     Never,
     /// They are not, and the setting of this name that decides it was left to its default.
     NotDecided(&'static str),
-}
-
-/// What only opening a target can tell.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OpenQuestion {
-    /// The name of the setting.
-    pub setting: &'static str,
-    /// What is not known, as a clause: `whether … answers`.
-    pub what: String,
 }
 
 /// The settings of a kind that has none.

@@ -25,8 +25,9 @@ pub use config::{OpenError, Resources, SettingError, TargetConfig};
 pub use kind::datazone::{DENIED_BY_DOMAIN, FailedEvent, Verification, Verifier};
 pub use kind::{Kind, KindConfig, OpenQuestion, RuleUse, TargetSettings};
 pub use name::{InvalidTargetName, TargetName};
+pub use rate::Pace;
 pub use reason::Reason;
-pub use response::{ResponseDetail, causes, escaped, is_unseen, shown, words};
+pub use response::{ResponseDetail, causes, escaped, shown, words};
 pub use secret::Credential;
 
 use kind::Client;
@@ -127,15 +128,29 @@ impl Target {
         self.client.stop();
     }
 
+    /// Returns how fast it is sent requests, if it is sent any.
+    pub fn pace(&self, now: Instant) -> Option<Pace> {
+        self.client.pace(now)
+    }
+
     /// Checks that open files are still those at their paths, and reopens them where not: they may have been rotated,
     /// moved or restored.
     pub fn reopen(&self) {
         self.client.reopen();
     }
 
-    /// Delivers one event, giving up at `deadline`. `attempts` is how often it was attempted, this time included.
-    pub async fn deliver(&self, event: &Event, attempts: u32, deadline: Instant) -> DeliveryReport {
-        self.client.deliver(event, attempts, deadline).await
+    /// Delivers one event, giving up at `deadline`. `attempts` is how often it was attempted, this time included. With a
+    /// `token_salt`, a target that tells repetitions by client tokens takes the event again although it has accepted it
+    /// before, unless that was with the same salt.
+    pub async fn deliver(
+        &self,
+        event: &Event,
+        attempts: u32,
+        token_salt: Option<&str>,
+        deadline: Instant,
+    ) -> DeliveryReport {
+        let delivery = (self.client).deliver(event, attempts, token_salt, deadline);
+        delivery.await
     }
 }
 

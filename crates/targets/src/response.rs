@@ -15,8 +15,9 @@ use std::cell::LazyCell;
 use std::error::Error;
 use std::io::Read;
 
-use aws::error_chain;
+use aws::{error_chain, naming_role};
 use flate2::bufread::GzDecoder;
+use openlineage::is_unseen;
 
 pub(crate) use own::OwnCredentials;
 pub(crate) use structure::{denied_action, is_code, is_denied_by_domain};
@@ -134,7 +135,7 @@ pub fn words(text: &str) -> String {
 /// Formats an error and its causes, outermost first, as a log line. Their `Debug` would contain the raw answer.
 #[must_use]
 pub fn causes(error: &dyn Error) -> String {
-    words(&error_chain(error))
+    naming_role(error, words(&error_chain(error)))
 }
 
 /// Escapes characters that are invisible or change the direction of text, and shortens the text to what a log line and an
@@ -170,16 +171,6 @@ fn escaped_up_to(longest: usize, text: &str) -> String {
         }
     }
     kept
-}
-
-/// Whether a character is invisible, ends a line, or moves what is around it: control characters, Unicode's format
-/// characters (directions, joiners, tags), and its line and paragraph separators
-/// (<https://www.unicode.org/reports/tr36/#Bidirectional_Text_Spoofing>).
-#[must_use]
-pub fn is_unseen(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// Decompresses a body that is gzip though it was not asked for, up to the limit.

@@ -14,6 +14,7 @@ mod explain;
 mod named;
 mod pattern;
 mod read;
+mod reader;
 mod rewrite;
 mod when;
 pub mod yaml;
@@ -25,7 +26,7 @@ use openlineage::Event;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::action::Action;
+use crate::action::{Action, Effect};
 use crate::coalesce::{MergedEvent, coalesce};
 use crate::endpoint::ShortName;
 use apply::run;
@@ -44,8 +45,9 @@ pub(crate) use explain::{each_name, nearest};
 pub(crate) use named::{NamePattern, RoleName};
 pub use pattern::Glob;
 pub(crate) use pattern::{Patterns, RegexText};
-pub(crate) use read::Reader;
-pub use read::{Coalesce, RuleResources};
+pub use read::Coalesce;
+pub use reader::RuleResources;
+pub(crate) use reader::{Reader, Trust};
 pub(crate) use rewrite::{rewrite, rewrite_with};
 pub use when::UnmetCondition;
 pub use yaml::Problem;
@@ -98,7 +100,14 @@ pub(crate) enum OnFailure {
 impl RuleSet {
     /// Reads a rules file. Returns all errors, by line.
     pub fn read(text: &str, sources: &RuleResources<'_>) -> Result<RuleSet, Vec<Problem>> {
-        read::read(text, sources)
+        read::read(text, sources, Trust::File)
+    }
+
+    /// Reads a rules text of somebody who tries it, and may not read what this machine has: every setting that names a file is
+    /// an error, and `sources.file` is never called. A script gets the default number of steps at most, and there may be 50
+    /// scripts and 100 regular expressions.
+    pub fn read_trial(text: &str, sources: &RuleResources<'_>) -> Result<RuleSet, Vec<Problem>> {
+        read::read(text, sources, Trust::Trial)
     }
 
     /// Returns how many rules the file has.
@@ -175,6 +184,22 @@ impl RuleSet {
         run(self.all(), event, context, |_, _| None)
     }
 
+    /// As [`apply`](Self::apply), but asks before each rule whether it `is_late`, and then returns `None`.
+    pub fn apply_until(
+        &self,
+        event: &Event,
+        context: &Context<'_>,
+        is_late: impl Fn() -> bool,
+    ) -> Option<Transformation> {
+        let mut ended = false;
+        let applied = run(self.all(), event, context, |_, _| {
+            ended = ended || is_late();
+            // The outcome is not returned: it only keeps the rule from being applied.
+            ended.then_some(StepOutcome::Unchanged)
+        });
+        (!ended).then_some(applied)
+    }
+
     /// As [`apply`](Self::apply), but also returns the unmet condition of each rule that does not apply, and the names
     /// that the other rules did not change.
     pub fn explain(&self, event: &Event, context: &Context<'_>) -> Transformation {
@@ -200,6 +225,34 @@ impl RuleSet {
             step.warnings = rule.map(|rule| rule.warnings.clone()).unwrap_or_default();
         }
         explained
+    }
+
+    /// Returns the event with everything hidden that the rules of the file redact, and otherwise as it is: what may be shown of
+    /// an event as it was accepted. A rule that redacts is applied if its conditions hold for the event as it is, or as the
+    /// rules before it leave it. Fails if it fails: nothing of the event may be shown then.
+    pub fn redacted(&self, event: &Event, context: &Context<'_>) -> Result<Event, String> {
+        let mut applied = BTreeSet::new();
+        if self.redact() {
+            run(self.all(), event, context, |rule, left| {
+                if rule.action.redacts() && rule.when.holds(left, context.target) {
+                    applied.insert(rule.name.clone());
+                }
+                None
+            });
+        }
+        let mut shown = event.clone();
+        for rule in self.rules.iter().filter(|rule| rule.action.redacts()) {
+            let applies = |event| rule.when.holds(event, context.target);
+            // A rule before it may drop the event, or fail. What it hides then is hidden all the same.
+            if applied.contains(&rule.name) || applies(event) || applies(&shown) {
+                match rule.redact(&shown, context)? {
+                    Effect::Changed(redacted) => shown = redacted,
+                    Effect::Unchanged => {}
+                    Effect::Drop => return Err("the event would be dropped".to_owned()),
+                }
+            }
+        }
+        Ok(shown)
     }
 
     /// Returns how the events of the run of `event` are merged, if `event` may be merged.

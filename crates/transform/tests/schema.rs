@@ -158,3 +158,109 @@ fn the_examples_of_the_example_file_pass() {
         assert!(failures.is_empty(), "{}: {failures:?}", example.name);
     }
 }
+
+/// The files that a rules text reads.
+fn files_of(text: &str) -> Vec<String> {
+    let asked = std::cell::RefCell::new(Vec::new());
+    let file = |name: &str| {
+        asked.borrow_mut().push(name.to_owned());
+        Err("not here".to_owned())
+    };
+    let transforms = Transforms::new();
+    let sources = RuleResources {
+        file: &file,
+        transforms: &transforms,
+        hash_key: None,
+        targets: &[],
+    };
+    let _ = RuleSet::read(text, &sources);
+    asked.into_inner()
+}
+
+/// [`every_key_has_a_good_file`], so a new setting that names a file is among them.
+#[test]
+fn rules_that_are_tried_read_no_file_whatever_setting_names_it() {
+    let transforms = Transforms::new();
+    let sources = RuleResources {
+        file: &|name| panic!("{name} is read"),
+        transforms: &transforms,
+        hash_key: Some(b"0123456789abcdef0123456789abcdef"),
+        targets: &["store", "file", "openlineage", "datazone"],
+    };
+    let mut reading = 0;
+    for text in GOOD {
+        let tried = RuleSet::read_trial(text, &sources);
+        if files_of(text).is_empty() {
+            // Those that need a transform of this binary, or many operations.
+            let refused = tried.err().unwrap_or_default();
+            let is_known = |problem: &Problem| {
+                problem.message.contains("this binary has no transform")
+                    || problem
+                        .message
+                        .contains("operations in rules that are tried")
+            };
+            assert!(refused.iter().all(is_known), "{text}: {refused:?}");
+        } else {
+            reading += 1;
+            let problems = tried.unwrap_err();
+            let is_named = |problem: &Problem| problem.message.contains("expected no file");
+            assert!(problems.iter().any(is_named), "{text}: {problems:?}");
+        }
+    }
+    assert!(reading >= 3, "scripts, modules and events");
+}
+
+#[test]
+fn a_script_that_is_tried_gets_the_default_steps_at_most() {
+    let transforms = Transforms::new();
+    let sources = RuleResources {
+        file: &|name| panic!("{name} is read"),
+        transforms: &transforms,
+        hash_key: None,
+        targets: &[],
+    };
+    let rules = |operations: u64| {
+        let text = format!(
+            "rules: [{{name: r, script: {{text: 'let x = 1;', operations: {operations}}}}}]"
+        );
+        RuleSet::read_trial(&text, &sources).map(drop)
+    };
+    let default = ScriptLimits::default().operations;
+    assert_eq!(rules(default), Ok(()));
+    let problems = rules(default + 1).unwrap_err();
+    assert_eq!((problems.len(), problems[0].line), (1, 1));
+}
+
+#[test]
+fn rules_that_are_tried_have_few_scripts_and_regular_expressions() {
+    let transforms = Transforms::new();
+    let sources = RuleResources {
+        file: &|name| panic!("{name} is read"),
+        transforms: &transforms,
+        hash_key: None,
+        targets: &[],
+    };
+    let rules = |count: usize, action: &str| {
+        let rules = (1..=count).map(|number| format!("  - {{name: r{number}, {action}}}\n"));
+        format!("rules:\n{}", rules.collect::<String>())
+    };
+    for (most, action) in [
+        (50, "script: 'let x = 1;'"),
+        (100, "drop: true, when: {job: {name: {regex: '^a$'}}}"),
+    ] {
+        assert!(RuleSet::read_trial(&rules(most, action), &sources).is_ok());
+        let text = rules(most + 1, action);
+        let problems = RuleSet::read_trial(&text, &sources).unwrap_err();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!(problems[0].line, most as u64 + 2);
+        let message = &problems[0].message;
+        assert!(
+            message.contains(&format!("found {}", most + 1)),
+            "{message}"
+        );
+        assert!(
+            RuleSet::read(&text, &sources).is_ok(),
+            "a file has no limit"
+        );
+    }
+}

@@ -1,5 +1,5 @@
 //! What cannot run here: DataZone's lineage events, the two Redshift look-ups and its Data API, and the versions of Glue's
-//! tables, after their service models.
+//! tables, after their service models; and roles of STS, for tests in one process.
 //!
 //! Strict where the service is (path, blob, client token, 300,000 bytes, 20 a second, every error of the model), and
 //! failing on demand. Used by the tests and benches, in their process or as the binary `aws-stand-in`.
@@ -14,6 +14,8 @@ mod lineage_events;
 mod logs;
 mod redshift;
 mod redshift_data;
+mod settings;
+mod sts;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -23,14 +25,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_async::time::SystemTimeSource;
 use axum::extract::State;
-use axum::http::HeaderMap;
-use axum::response::Response;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::serve::ListenerExt;
 use axum::{Json, Router};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -40,64 +44,8 @@ pub use glue::GlueFault;
 pub use logs::{LogEvent, LogGroup};
 pub use redshift::{Cluster, Workgroup};
 pub use redshift_data::StatementFault;
-
-/// What the stand-in is and does; each can be changed while it runs.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Settings {
-    /// The one domain that there is.
-    pub domain: String,
-    /// The customer key that it is encrypted with.
-    pub domain_key: Option<String>,
-    /// Posts a second, in bursts of as many; 0 for no limit.
-    pub rate: u32,
-    /// How long each answer takes.
-    pub latency_ms: u64,
-    /// What goes wrong, the first that matches.
-    pub faults: Vec<Fault>,
-    /// Serverless workgroups by name.
-    pub workgroups: BTreeMap<String, Workgroup>,
-    /// Provisioned clusters by identifier.
-    pub clusters: BTreeMap<String, Cluster>,
-    /// Whether look-ups are refused.
-    pub lookups_denied: bool,
-    /// Whether only GetWorkgroup is.
-    pub workgroups_denied: bool,
-    /// Whether only DescribeClusters is.
-    pub clusters_denied: bool,
-    /// Whether look-ups of names that contain this are never answered.
-    pub lookups_hang: Option<String>,
-    /// Whether look-ups are throttled.
-    pub lookups_throttled: bool,
-    /// Whether posts are refused, before any fault.
-    pub posts_denied: bool,
-    /// How much longer ago than in truth events were posted, for those who look at old ones.
-    pub age_ms: u64,
-    /// Whether events may not be listed and read.
-    pub reads_denied: bool,
-    /// How long an event is processed after it was accepted.
-    pub processing_ms: u64,
-    /// Events that contain this text are FAILED in the end.
-    pub processing_fails: Option<String>,
-    /// Errors of Glue, the first that matches.
-    pub glue_faults: Vec<GlueFault>,
-    /// Before so many updates of tables of Glue somebody else writes the table.
-    pub glue_writers: u32,
-    /// Crawlers of Glue, with what they keep.
-    pub crawlers: Crawlers,
-    /// Log groups of CloudWatch Logs by name.
-    pub log_groups: BTreeMap<String, LogGroup>,
-    /// The rows that statements of Redshift's Data API answer from, by view, as GetStatementResult has them.
-    pub redshift_views: BTreeMap<String, serde_json::Value>,
-    /// Failures of those statements, the first that matches.
-    pub redshift_faults: Vec<StatementFault>,
-    /// The rows of a page.
-    pub redshift_page: usize,
-    /// How often a statement is asked for until it has ended, at most 3.
-    pub redshift_waits: usize,
-    /// How many items of a batch of DynamoDB are left out, up to half of them.
-    pub unprocessed: usize,
-}
+pub use settings::Settings;
+pub use sts::{AssumableRole, Session};
 
 /// An event that was posted.
 #[derive(Debug, Clone, Serialize)]
@@ -151,60 +99,8 @@ pub(crate) struct Account {
     pub(crate) archived: u64,
     /// Statements of the Data API.
     pub(crate) statements: redshift_data::Statements,
-}
-
-impl Settings {
-    /// Returns settings with a Redshift warehouse of each kind: `wg.eu-west-1` and `dwh.us-east-1`.
-    #[must_use]
-    pub fn warehouses() -> Settings {
-        let workgroup = Workgroup {
-            account: "123456789012".into(),
-            region: "eu-west-1".into(),
-            port: 5439,
-        };
-        let cluster = Cluster {
-            address: "dwh.abc123.us-east-1.redshift.amazonaws.com".into(),
-            port: 5439,
-        };
-        Settings {
-            workgroups: [("wg".to_owned(), workgroup)].into(),
-            clusters: [("dwh".to_owned(), cluster)].into(),
-            ..Settings::default()
-        }
-    }
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Settings {
-            domain: "dzd_standin".to_owned(),
-            domain_key: None,
-            rate: 20,
-            latency_ms: 0,
-            faults: Vec::new(),
-            workgroups: BTreeMap::new(),
-            clusters: BTreeMap::new(),
-            lookups_denied: false,
-            workgroups_denied: false,
-            clusters_denied: false,
-            lookups_hang: None,
-            lookups_throttled: false,
-            posts_denied: false,
-            age_ms: 0,
-            reads_denied: false,
-            processing_ms: 0,
-            processing_fails: None,
-            glue_faults: Vec::new(),
-            glue_writers: 0,
-            crawlers: Crawlers::default(),
-            log_groups: BTreeMap::new(),
-            redshift_views: BTreeMap::new(),
-            redshift_faults: Vec::new(),
-            redshift_page: 100,
-            redshift_waits: 1,
-            unprocessed: 0,
-        }
-    }
+    /// Roles that were assumed, in order.
+    pub(crate) sessions: Vec<Session>,
 }
 
 impl Inner {
@@ -222,6 +118,12 @@ impl Inner {
 }
 
 impl Account {
+    /// Whether a role may do that at Glue or Redshift.
+    pub(crate) fn allows(&self, action: &str) -> bool {
+        let allowed = self.settings.allowed.as_ref();
+        allowed.is_none_or(|allowed| allowed.contains(action))
+    }
+
     fn new(settings: Settings) -> Account {
         let limiter = limiter(settings.rate);
         Account {
@@ -234,6 +136,7 @@ impl Account {
             catalog: glue::Catalog::new(),
             archived: 0,
             statements: redshift_data::Statements::default(),
+            sessions: Vec::new(),
         }
     }
 }
@@ -271,6 +174,7 @@ impl StandIn {
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::from_static("eu-west-1"))
+            .time_source(SystemTimeSource::new())
             .credentials_provider(SharedCredentialsProvider::new(key))
             .endpoint_url(self.url());
         aws::Aws::from(config.build())
@@ -284,6 +188,11 @@ impl StandIn {
     /// Answers so far, by operation and status: `GetTable 200`.
     pub fn calls(&self) -> BTreeMap<String, u64> {
         self.shared.lock().calls.clone()
+    }
+
+    /// The roles that were assumed so far, each time, in order.
+    pub fn sessions(&self) -> Vec<Session> {
+        self.shared.lock().sessions.clone()
     }
 
     /// A table of Glue, as GetTable answers it.
@@ -353,10 +262,33 @@ fn router(shared: Shared) -> Router {
 async fn by_target(state: State<Shared>, headers: HeaderMap, body: String) -> Response {
     let target = headers.get("x-amz-target");
     let target = target.and_then(|value| value.to_str().ok());
+    let shared = &state.0;
+    if sts::is_assume_role(&body) {
+        let response = sts::assume_role(&mut shared.lock(), &body);
+        shared.count("AssumeRole", response.status().as_u16());
+        return response;
+    }
+    if let Some(response) = sts::stranger(&shared.lock(), &headers) {
+        return response;
+    }
     let Some((service, operation)) = target.and_then(|target| target.split_once('.')) else {
         return redshift::look_up(state, headers, body).await;
     };
-    let shared = &state.0;
+    let prefix = match service {
+        "AWSGlue" => Some("glue"),
+        "RedshiftData" => Some("redshift-data"),
+        "RedshiftServerless" => Some("redshift-serverless"),
+        _ => None,
+    };
+    let action = prefix.map(|prefix| format!("{prefix}:{operation}"));
+    if let Some(action) = action
+        && !shared.lock().allows(&action)
+    {
+        let message = format!("not authorized to perform: {action}");
+        let body = Json(json!({"__type": "AccessDeniedException", "message": message}));
+        shared.count(operation, StatusCode::BAD_REQUEST.as_u16());
+        return (StatusCode::BAD_REQUEST, body).into_response();
+    }
     let response = match service {
         "DynamoDB_20120810" => dynamodb::call(&mut shared.lock(), operation, &body),
         "AWSGlue" => glue::call(&mut shared.lock(), operation, &body),
@@ -407,6 +339,9 @@ async fn reset(State(shared): State<Shared>) {
         glue_faults: Vec::new(),
         glue_writers: 0,
         redshift_faults: Vec::new(),
+        redshift_hangs: None,
+        roles: BTreeMap::new(),
+        owner: None,
         ..inside.settings.clone()
     };
     *inside = Account::new(settings);

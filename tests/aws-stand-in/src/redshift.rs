@@ -105,7 +105,8 @@ fn describe_clusters(inside: &Account, body: &str) -> Response {
             ),
         )
     };
-    if inside.settings.lookups_denied || inside.settings.clusters_denied {
+    let is_denied = inside.settings.lookups_denied || inside.settings.clusters_denied;
+    if is_denied || !inside.allows("redshift:DescribeClusters") {
         let message = "not authorized to perform: redshift:DescribeClusters";
         return error(StatusCode::FORBIDDEN, "AccessDenied", message);
     }

@@ -85,6 +85,7 @@ struct Statement {
     /// How often it was asked for.
     described: usize,
     has_ended: bool,
+    is_cancelled: bool,
     error: Option<String>,
     result: Option<Table>,
 }
@@ -107,7 +108,10 @@ pub(crate) fn call(inside: &mut Account, operation: &str, body: &str) -> Respons
         "ExecuteStatement" => execute(inside, &request),
         "DescribeStatement" => describe(inside, &request),
         "GetStatementResult" => result(inside, &request),
-        "CancelStatement" => statement(inside, &request).map(|_| json!({"Status": true})),
+        "CancelStatement" => statement(inside, &request).map(|statement| {
+            statement.is_cancelled = true;
+            json!({"Status": true})
+        }),
         _ => Err(("ValidationException", "no such operation".to_owned())),
     };
     match answer {
@@ -208,6 +212,7 @@ fn execute(inside: &mut Account, request: &Value) -> Result<Value, Refusal> {
         session: session.clone(),
         described: 0,
         has_ended: false,
+        is_cancelled: false,
         error,
         result,
     };
@@ -231,11 +236,18 @@ fn statement<'i>(inside: &'i mut Account, request: &Value) -> Result<&'i mut Sta
 
 fn describe(inside: &mut Account, request: &Value) -> Result<Value, Refusal> {
     let begin = STATES.len().saturating_sub(inside.settings.redshift_waits);
+    let hanging = inside.settings.redshift_hangs.clone();
     let statement = statement(inside, request)?;
-    let state = STATES.get(begin + statement.described);
+    let hangs = hanging.is_some_and(|text| statement.sql.contains(&text));
+    let state = match hangs && !statement.is_cancelled {
+        true => Some(&"STARTED"),
+        false => STATES.get(begin + statement.described),
+    };
     statement.described += 1;
     statement.has_ended = state.is_none();
-    let ended = if statement.error.is_some() {
+    let ended = if statement.is_cancelled {
+        "ABORTED"
+    } else if statement.error.is_some() {
         "FAILED"
     } else {
         "FINISHED"
@@ -366,28 +378,4 @@ fn list_of(text: &str, before: &str) -> Option<Vec<String>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_pages_of_a_view_are_one_result() {
-        let page = |row: u8| {
-            let page = json!({"ColumnMetadata": [{"name": "id"}], "Records": [[{"longValue": row}]], "NextToken": "2"});
-            ("view".to_owned(), page)
-        };
-        let settings = Settings::with_history([page(1), page(2)]).unwrap();
-        let whole = json!({"ColumnMetadata": [{"name": "id"}], "Records": [[{"longValue": 1}], [{"longValue": 2}]]});
-        assert_eq!(settings.redshift_views, [("view".to_owned(), whole)].into());
-    }
-
-    #[test]
-    fn a_page_without_records_is_an_error_first_and_later() {
-        let whole = json!({"ColumnMetadata": [], "Records": []});
-        let without = json!({"ColumnMetadata": []});
-        for pages in [vec![without.clone()], vec![whole, without]] {
-            let pages = pages.into_iter().map(|page| ("view".to_owned(), page));
-            let error = Settings::with_history(pages).unwrap_err();
-            assert_eq!(error.to_string(), "missing field `Records`");
-        }
-    }
-}
+mod tests;

@@ -312,7 +312,7 @@ async fn decompression_bombs_are_rejected_in_bounded_memory() {
         "bombs",
         decompression_bombs(),
         size::of(1, 8),
-        size::of(300, 500),
+        size::of(400, 500),
     )
     .await;
 }

@@ -5,6 +5,7 @@
 //! (`target.rs`; `gms.rs` for DataHub). Where processes are killed, the ledger (`ledger.rs`) compares what was accepted with
 //! what was delivered. `command.rs` runs a command to its end, `old_folder.rs` writes the data folder of an older
 //! version, `wait.rs` waits with a limit, `size.rs` decides how large a case is, and `needs.rs` skips what a machine cannot run.
+//! Laws about the source read it by `source_files.rs`.
 
 #![allow(
     clippy::unwrap_used,
@@ -26,6 +27,7 @@ pub mod old_folder;
 pub mod scenario;
 pub mod serve;
 pub mod size;
+pub mod source_files;
 pub mod target;
 pub mod wait;
 
@@ -34,6 +36,7 @@ pub use fan_out::{FanOut, Trio};
 pub use gms::{AspectWrites, FakeGms};
 pub use scenario::{Scenario, TargetKind};
 pub use serve::{Serve, binary, queued, run, start_serve};
+pub use source_files::{SourceFile, source_files};
 pub use target::{Fault, FaultKind, FaultyTarget};
 pub use wait::{eventually, eventually_within, until};
 

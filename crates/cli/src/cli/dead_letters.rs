@@ -13,10 +13,10 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use proxy::config::{Errors, Layers, Role};
-use proxy::queue::{Embedded, QueueConfig, QueueUrl, SqsDeadLetters};
+use proxy::queue::{Embedded, QueueConfig, QueueUrl, Rate, SqsDeadLetters};
 use serde_json::json;
 
-use self::act::{Operation, Rate};
+use self::act::Operation;
 use self::confirm::{Confirmation, confirmed, refuse};
 use self::letters::{DeadLetterSource, Filter, Selection};
 use super::stack::{self, Stack};
@@ -104,6 +104,9 @@ enum Command {
         queue: QueueArgs,
         #[command(flatten)]
         of: FilterArgs,
+        /// List the reasons, without what differs from event to event, with the number of dead letters for each.
+        #[arg(long)]
+        by_reason: bool,
     },
     /// Print an event.
     Show {
@@ -136,7 +139,20 @@ enum Command {
 
 pub(super) async fn run(arguments: Arguments, environment: Layers) -> anyhow::Result<ExitCode> {
     match arguments.command {
-        Command::List { queue, of } => {
+        Command::List {
+            queue,
+            of,
+            by_reason: true,
+        } => {
+            let output = queue.output;
+            let letters = queue.letters(environment).await?;
+            show::groups(&letters.groups(&of.filter()).await?, output)
+        }
+        Command::List {
+            queue,
+            of,
+            by_reason: false,
+        } => {
             let output = queue.output;
             let letters = queue.letters(environment).await?;
             show::list(&letters.list(&of.filter()).await?, output)

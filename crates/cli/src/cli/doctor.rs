@@ -7,6 +7,7 @@
 mod alarms;
 mod capacity;
 mod check;
+mod cold_start;
 mod domain;
 mod event;
 mod fan_out;
@@ -14,6 +15,7 @@ mod logs;
 mod message_size;
 mod parts;
 mod published;
+mod queries;
 mod queues;
 mod send;
 
@@ -203,6 +205,8 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             printer.print(&step)?;
         }
     }
+    // After the event, which may have been the first of an instance.
+    printer.print(&cold_start::step(&aws, &ingest, proxy::queue::now()).await?)?;
     Ok(match printer.worst {
         Verdict::Good | Verdict::Unsure => FINE,
         Verdict::Bad => no(),

@@ -29,6 +29,7 @@ use super::{FINE, Output, no};
 use insights::{Insights, Range};
 use query::{OutcomeName, Selection};
 
+use crate::cli::tell;
 pub(super) use insights::QueryError;
 pub(super) use source::LookError;
 
@@ -139,10 +140,10 @@ async fn groups(name: &str) -> anyhow::Result<log_groups::LogGroups> {
         None => stack.clone(),
     };
     let all = Stack::all(&aws).await.unwrap_or_else(|error| {
-        eprintln!(
+        tell(format_args!(
             "lineage-proxy: the stacks of further targets and of sources are not looked at: {}",
             summarize(&error)
-        );
+        ));
         Vec::new()
     });
     let groups = log_groups::related(&stack, &ingest, &all);
@@ -150,6 +151,21 @@ async fn groups(name: &str) -> anyhow::Result<log_groups::LogGroups> {
         stack.output("BatchLogGroup")?; // it has none, which is the error
     }
     Ok(groups)
+}
+
+/// Whether the query for a run finds a line about an event of it, as it would with `--stack` and `--run`.
+pub(super) async fn finds_run(stack: &Stack, run: Uuid, since: i64) -> Result<bool, QueryError> {
+    let insights = Insights::new(&aws(), log_groups::related(stack, stack, &[]));
+    let selection = Selection {
+        run: Some(run),
+        ..Selection::default()
+    };
+    let range = Range {
+        since,
+        until: now() + SKEW,
+    };
+    let (found, _) = insights.newest(&selection.query(), range).await?;
+    Ok(!history::selected(&history::distinct(found), &selection).is_empty())
 }
 
 /// Prints the events that are in the logs now.
@@ -180,17 +196,17 @@ async fn once(insights: &Insights, arguments: &Arguments) -> anyhow::Result<Exit
             "",
             |_| ". An event that waits in the queue is in no log yet",
         );
-        eprintln!(
+        tell(format_args!(
             "lineage-proxy: no such event in the logs since {}{waits}",
             history::time_text(range.since)
-        );
+        ));
         return Ok(no());
     }
     if more {
-        eprintln!(
+        tell(format_args!(
             "lineage-proxy: there are more events: these are the newest {}. See --limit, --since and --until",
             events.len()
-        );
+        ));
     }
     Ok(FINE)
 }

@@ -13,6 +13,7 @@ use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 
+use crate::cli::tell;
 use texts::Texts;
 
 /// Standard input on the command line.
@@ -204,7 +205,7 @@ fn read_from<'r>(
         (index, last) = (index + 1, text.line);
     }
     if index == 0 {
-        eprintln!("lineage-proxy: {file}: no event found");
+        tell(format_args!("lineage-proxy: {file}: no event found"));
     }
     Ok(index)
 }

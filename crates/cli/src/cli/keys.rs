@@ -11,6 +11,7 @@ use proxy::config::hash;
 use serde_json::json;
 
 use super::{FINE, Output, print};
+use crate::cli::tell;
 
 /// The length of a new key in bytes: that of its hash.
 const BYTES: usize = 32;
@@ -41,7 +42,7 @@ pub(super) fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Hash => match hash_line(&read_key()?) {
             Ok(hash) => print(hash)?,
             Err(error) => {
-                eprintln!("lineage-proxy: {error:#}");
+                tell(format_args!("lineage-proxy: {error:#}"));
                 return Ok(ExitCode::from(WRONG));
             }
         },

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::FINE;
+use crate::cli::tell;
 
 /// The shell of a completion script.
 #[derive(Debug, Args)]
@@ -51,10 +52,10 @@ pub(super) fn man(arguments: &Man, command: clap::Command) -> anyhow::Result<Exi
             match written {
                 Ok(()) => Ok(FINE),
                 Err(error) => {
-                    eprintln!(
+                    tell(format_args!(
                         "lineage-proxy: cannot write to {}: {error}",
                         folder.display()
-                    );
+                    ));
                     Ok(ExitCode::from(64))
                 }
             }

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! origin.rs ──▶ feed.rs ──▶ queue in memory ──▶ worker and pipeline of serve ──▶ target
-//!   reads        filters     proxy::replay                │
+//!   reads        filters     proxy::replay                │      or the queue of a stack
 //!                            record.rs ◀── what has ended ┘
 //! ```
 //!
@@ -27,7 +27,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 
-use ::transform::Transforms;
+use ::transform::{RuleSet, Transforms};
 use clap::{ArgGroup, Args};
 use proxy::config::{Errors, Layers};
 use proxy::pipeline::Adapter;
@@ -35,9 +35,11 @@ use proxy::queue::{AcceptedBetween, now};
 use proxy::telemetry;
 use reqwest::Url;
 use serde_json::json;
+use targets::Capabilities;
 use tokio::sync::mpsc;
 
 use super::{FINE, Output, no, print};
+use crate::cli::tell;
 use deliver::deliver;
 use dry_run::DryRun;
 use feed::{Feed, ReplayContext};
@@ -47,7 +49,7 @@ use origin::{Range, ReplayOrigin};
 use progress::{Identity, Progress, State};
 use record::{Recorder, RejectedFile};
 use report::Report;
-use settings::Destination;
+use settings::{Destination, Way};
 
 /// The events between reading and filtering: as large as ingest accepts them, so only a few.
 const FOUND: usize = 8;
@@ -59,7 +61,7 @@ const MOST_AGE: i64 = 3_600_000;
 const EX_TEMPFAIL: u8 = 75;
 
 #[derive(Debug, Args)]
-#[command(group(ArgGroup::new("destination").required(true).args(["to", "url"])))]
+#[command(group(ArgGroup::new("destination").required(true).args(["to", "url", "stack"])))]
 pub(super) struct Arguments {
     /// The events: a data folder of serve, an archive (a folder, or s3://BUCKET/PREFIX), a file, or - for standard input.
     from: String,
@@ -69,6 +71,9 @@ pub(super) struct Arguments {
     /// An endpoint: a proxy, or any other that accepts OpenLineage. Without a path, `/api/v1/lineage` is used.
     #[arg(long)]
     url: Option<Url>,
+    /// A CloudFormation stack with a target, for its queue: its function delivers the events, with its own rules.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["config", "api_key_file", "no_rules"])]
+    stack: Option<String>,
     /// A YAML file with settings, for --to.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -82,7 +87,7 @@ pub(super) struct Arguments {
     no_rules: bool,
     /// Let DataZone take events again that it has accepted before, as after it failed to process them. Each has a new client
     /// token; otherwise DataZone may answer as before, and do nothing.
-    #[arg(long, requires = "to")]
+    #[arg(long, conflicts_with = "url")]
     new_token: bool,
     #[command(flatten)]
     filter: FilterArgs,
@@ -131,7 +136,7 @@ pub(super) async fn run(
     environment: Layers,
 ) -> anyhow::Result<ExitCode> {
     let origin = ReplayOrigin::find(&arguments.from)?;
-    let mut destination = Destination::read(&arguments, environment)?;
+    let mut destination = Destination::find(&arguments, environment).await?;
     let identity = identity(&arguments, &origin, &destination);
     if arguments.dry_run {
         return dry_run(&arguments, origin, destination, identity, transforms).await;
@@ -151,9 +156,9 @@ pub(super) async fn run(
         let (confirmed, given_up) = (before.confirmed, before.given_up);
         let began = time_text(before.started_at);
         let range = arguments.filter.build(before.started_at)?.shown();
-        eprintln!(
+        tell(format_args!(
             "lineage-proxy: resuming a replay that began at {began}{range}: {confirmed} events were sent or dropped, and {given_up} given up"
-        );
+        ));
         let age = now().saturating_sub(before.started_at);
         if arguments.filter.is_relative() && age > MOST_AGE && !arguments.resume {
             let why = format!(
@@ -175,9 +180,9 @@ pub(super) async fn run(
     }
     if let Some(file) = origin.old_store() {
         let file = file.display();
-        eprintln!(
+        tell(format_args!(
             "lineage-proxy: {file}: serve is still taking over the events of an older version: this replay may miss some of them"
-        );
+        ));
     }
     let rejected = arguments.rejected.as_deref().map(|path| {
         let opened = RejectedFile::open(path);
@@ -199,7 +204,12 @@ pub(super) async fn run(
     };
     let end = deliver(&arguments, origin, &destination, feed, recorder, transforms).await;
     // What was sent until then is not to be guessed.
-    let end = end.inspect_err(|_| eprintln!("lineage-proxy: {}", shared.report.counts().text()))?;
+    let end = end.inspect_err(|_| {
+        tell(format_args!(
+            "lineage-proxy: {}",
+            shared.report.counts().text()
+        ))
+    })?;
     finish(&arguments, end, &shared, state_file)
 }
 
@@ -209,7 +219,7 @@ fn identity(arguments: &Arguments, origin: &ReplayOrigin, destination: &Destinat
         from: origin.name(),
         to: destination.name.clone(),
         destination: destination.digest(),
-        rules: destination.pipeline.rules.source.is_some(),
+        rules: destination.has_rules(),
         new_token: arguments.new_token,
         since: None,
         until: None,
@@ -231,8 +241,8 @@ fn feed(
     Ok(Feed {
         filter: arguments.filter.build(shared.before.started_at)?,
         shared,
-        target: destination.pipeline.target.name.to_string(),
-        level: destination.config.ingest.level,
+        target: destination.target().to_string(),
+        level: destination.level(),
         verifies_first: matches!(origin, ReplayOrigin::Files(_)),
     })
 }
@@ -288,7 +298,10 @@ fn finish(
             std::fs::remove_file(path)?;
         }
         if counts.read + counts.earlier == 0 {
-            eprintln!("lineage-proxy: {}: no event found", arguments.from);
+            tell(format_args!(
+                "lineage-proxy: {}: no event found",
+                arguments.from
+            ));
             return Ok(no());
         }
         return Ok(if counts.is_fine() { FINE } else { no() });
@@ -303,9 +316,13 @@ fn finish(
             let state = shared.progress().state(&shared.before);
             state.write(&path)?;
             let path = path.display();
-            eprintln!("lineage-proxy: {why}; the same command goes on from here ({path})");
+            tell(format_args!(
+                "lineage-proxy: {why}; the same command goes on from here ({path})"
+            ));
         }
-        None => eprintln!("lineage-proxy: {why}; progress is kept only with --state"),
+        None => tell(format_args!(
+            "lineage-proxy: {why}; progress is kept only with --state"
+        )),
     }
     Ok(ExitCode::from(EX_TEMPFAIL))
 }
@@ -318,15 +335,20 @@ async fn dry_run(
     identity: Identity,
     transforms: Transforms,
 ) -> anyhow::Result<ExitCode> {
-    let Destination {
-        config, pipeline, ..
-    } = &destination;
-    let rules = proxy::replay::rules(config, pipeline, transforms).await?;
-    let adapter = Adapter {
-        target: pipeline.target.name.clone(),
-        capabilities: pipeline.target.kind.capabilities(),
+    let (rules, capabilities) = match &destination.to {
+        Way::Target(to) => {
+            let loaded = proxy::replay::rules(&to.config, &to.pipeline, transforms).await?;
+            let capabilities = to.pipeline.target.kind.capabilities();
+            (loaded.rules.clone(), capabilities)
+        }
+        // Its function has the rules.
+        Way::Queue(_) => (RuleSet::default(), Capabilities::UNLIMITED),
     };
-    let mut dry_run = DryRun::new(rules.rules.clone(), adapter);
+    let adapter = Adapter {
+        target: destination.target().clone(),
+        capabilities,
+    };
+    let mut dry_run = DryRun::new(rules, adapter);
     let state = State::new(identity, now(), origin.newest().await?);
     let shared = ReplayContext {
         progress: Arc::new(Mutex::new(Progress::new(state.clone()))),

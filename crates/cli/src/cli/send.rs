@@ -16,6 +16,7 @@ use reqwest::{Client, StatusCode, Url};
 use serde_json::json;
 
 use super::{FINE, Output, input, no, print};
+use crate::cli::tell;
 use proxy::config::Errors;
 
 /// The most attempts per event, and the wait between them.
@@ -76,7 +77,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
     }
     if let Some(why) = endpoint.unreachable.get() {
-        eprintln!("lineage-proxy: {why}");
+        tell(format_args!("lineage-proxy: {why}"));
     }
     if arguments.output == Output::Text {
         print(format!("{} sent, {failed} failed", sent.len() - failed))?;

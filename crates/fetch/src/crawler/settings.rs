@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use aws::Role;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use settings::{AccountId, CheckedText, Flag, List, PointInTime, Seconds, Setting, Text};
+use settings::{
+    AccountId, CheckedText, ExternalId, Flag, List, PointInTime, RoleArn, Seconds, Setting, Text,
+};
 use sources::crawler::Tables;
 use time::OffsetDateTime;
 
 use super::plan::millis;
-use crate::SettingError;
+use crate::{SettingError, role};
 
 /// How far back the first poll reads without a setting: over a weekly crawl.
 const LOOKBACK: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -25,7 +28,11 @@ pub struct CrawlerSettings {
     pub crawlers: Setting<List>,
     /// The region of the crawlers, if it differs from that of the process.
     pub region: Option<Setting<Text>>,
-    /// The account of the crawlers. Asked for without it (`sts:GetCallerIdentity`).
+    /// A role to assume, such as one in the account of the crawlers.
+    pub role_arn: Option<Setting<RoleArn>>,
+    /// The external id that the trust policy of the role asks for, if it does.
+    pub external_id: Option<Setting<CheckedText<ExternalId>>>,
+    /// The account of the crawlers. That of the role, or asked for without one (`sts:GetCallerIdentity`).
     pub account: Option<Setting<CheckedText<AccountId>>>,
     /// Whether tables that a crawl left as they were become runs too, so that each crawl shows all that it looked at.
     pub unchanged_tables: Setting<Flag>,
@@ -40,6 +47,8 @@ pub struct CrawlerConfig {
     pub crawlers: Vec<String>,
     /// The region, if it differs from that of the process.
     pub region: Option<String>,
+    /// The role to assume.
+    pub role: Option<Role>,
     /// The account, if it need not be asked for.
     pub account: Option<String>,
     /// Which tables of a crawl become runs.
@@ -57,6 +66,8 @@ impl Default for CrawlerSettings {
         CrawlerSettings {
             crawlers: Setting::default(),
             region: None,
+            role_arn: None,
+            external_id: None,
             account: None,
             unchanged_tables: Setting(true),
             lookback: Setting(LOOKBACK),
@@ -104,7 +115,7 @@ impl CrawlerSettings {
     ///
     /// # Errors
     ///
-    /// A crawler has no name, or is named twice.
+    /// A crawler has no name, or is named twice; an external id has no role.
     pub fn validate(self) -> Result<CrawlerConfig, Vec<SettingError>> {
         let crawlers = self.crawlers.into_value();
         let invalid = |problem: String| SettingError {
@@ -119,13 +130,19 @@ impl CrawlerSettings {
                 errors.push(invalid(format!("{name:?} is named twice")));
             }
         }
-        if !errors.is_empty() {
-            return Err(errors);
-        }
+        let role = match role::read(self.role_arn, self.external_id) {
+            Ok(role) if errors.is_empty() => role,
+            role => {
+                errors.extend(role.err());
+                return Err(errors);
+            }
+        };
+        let of_role = || Some(role.as_ref()?.account()?.to_owned());
         Ok(CrawlerConfig {
             crawlers,
             region: self.region.map(Setting::into_value),
-            account: self.account.map(Setting::into_value),
+            account: self.account.map(Setting::into_value).or_else(of_role),
+            role,
             tables: match *self.unchanged_tables {
                 true => Tables::All,
                 false => Tables::Changed,

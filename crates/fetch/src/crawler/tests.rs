@@ -308,3 +308,66 @@ fn settings_that_cannot_be_are_refused_together() {
         ]
     );
 }
+
+/// What the template lets the role do at Glue.
+fn granted() -> BTreeSet<String> {
+    let template = include_str!("../../../../infra/source-glue.yaml");
+    let is_action = |text: &&str| {
+        let name = text.strip_prefix("glue:");
+        name.is_some_and(|name| name.starts_with(char::is_uppercase))
+    };
+    template
+        .split('"')
+        .filter(is_action)
+        .map(str::to_owned)
+        .collect()
+}
+
+#[tokio::test]
+async fn each_permission_of_the_template_is_used_and_its_lack_told() {
+    let granted = granted();
+    assert_eq!(granted.len(), 5, "{granted:?}");
+    let polled = async |allowed: BTreeSet<String>| {
+        let settings = Settings {
+            crawlers: answers(),
+            allowed: Some(allowed),
+            ..Settings::default()
+        };
+        let address = ([127, 0, 0, 1], 0).into();
+        let service = StandIn::start(address, settings).await.unwrap();
+        let (mut source, mut cursor, mut told) = (source(&service, |_| {}), None, String::new());
+        loop {
+            match source.next(cursor.as_ref(), now()).await {
+                Ok(fetched) => {
+                    for finding in &fetched.extraction.findings {
+                        told += &finding.to_string();
+                    }
+                    if let Checkpoint::Cursor(next) = fetched.checkpoint {
+                        cursor = Some(next);
+                    }
+                    if !fetched.more {
+                        break;
+                    }
+                }
+                Err(error) => {
+                    told += &error.to_string();
+                    break;
+                }
+            }
+        }
+        (told, service.calls())
+    };
+    let (whole, calls) = polled(granted.clone()).await;
+    for action in &granted {
+        let operation = action.trim_start_matches("glue:");
+        let done = format!("{operation} 200");
+        assert!(calls.contains_key(&done), "{action} is not used: {calls:?}");
+        let mut fewer = granted.clone();
+        fewer.remove(action);
+        let (told, _) = polled(fewer).await;
+        assert!(
+            told.contains(action) && !whole.contains(action),
+            "{action}: {told}"
+        );
+    }
+}

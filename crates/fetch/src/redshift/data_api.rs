@@ -3,6 +3,7 @@
 //! A statement is begun, asked for until it has ended, and its result fetched page by page. It is begun once, however
 //! often the request is sent, because of its client token.
 
+use std::future::pending;
 use std::time::Duration;
 
 use aws::redshift_data::{
@@ -43,6 +44,8 @@ pub(super) struct DataApi {
     session: Option<String>,
     /// Statements so far, so that each has a token of its own.
     statements: u64,
+    /// When whoever polls has no more time: a statement that runs then is cancelled.
+    deadline: Option<Instant>,
 }
 
 /// Why a statement has no result.
@@ -89,6 +92,7 @@ impl DataApi {
             opening,
             session: None,
             statements: 0,
+            deadline: config.deadline,
         }
     }
 
@@ -187,7 +191,8 @@ impl DataApi {
         Ok(begun.id)
     }
 
-    /// Waits until a statement has ended. Returns whether it has a result.
+    /// Waits until a statement has ended. Returns whether it has a result. After the deadline it waits for ever: whoever set it
+    /// ends the poll.
     async fn wait(&self, id: &str) -> Result<bool, StatementError> {
         let describe = DescribeStatement { id: id.to_owned() };
         let begun = Instant::now();
@@ -212,10 +217,14 @@ impl DataApi {
                 // SUBMITTED, PICKED, STARTED, and what may come.
                 Some(_) | None => {}
             }
-            if begun.elapsed() > LONGEST_STATEMENT {
+            let is_late = self.deadline.is_some_and(|end| Instant::now() >= end);
+            if is_late || begun.elapsed() > LONGEST_STATEMENT {
                 let cancel = CancelStatement { id: id.to_owned() };
                 // It ends by itself otherwise.
                 let _ = self.client.send(&cancel).await;
+                if is_late {
+                    return pending().await;
+                }
                 let message = "our statement took longer than 10 minutes, and was cancelled";
                 return Err(StatementError::Fetch(FetchError::Unavailable(
                     message.to_owned(),

@@ -1,4 +1,6 @@
-//! The settings of this source.
+//! The settings of this source as they are written, and their check.
+
+mod config;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -6,13 +8,14 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use settings::{
-    AccountId, CheckedText, Choice, Flag, List, OneOf, Pairs, PointInTime, Seconds, Setting, Text,
-    TextCheck,
+    AccountId, CheckedText, Choice, ExternalId, Flag, List, OneOf, Pairs, RoleArn, Seconds,
+    Setting, Text, TextCheck,
 };
 use sources::redshift::{DatasetName, Options, Reporter, SqlFacet, Warehouse};
-use time::OffsetDateTime;
 
-use crate::SettingError;
+use crate::{SettingError, role};
+pub(crate) use config::SavedHistory;
+pub use config::{RedshiftConfig, WarehouseName};
 
 /// How far back the first poll reads without a setting.
 const LOOKBACK: Duration = Duration::from_secs(24 * 3600);
@@ -43,6 +46,10 @@ pub struct RedshiftSettings {
     pub secret_arn: Option<Setting<Text>>,
     /// The region of the warehouse, if it differs from that of the process.
     pub region: Option<Setting<Text>>,
+    /// A role to assume, such as one in the account of the warehouse.
+    pub role_arn: Option<Setting<RoleArn>>,
+    /// The external id that the trust policy of the role asks for, if it does.
+    pub external_id: Option<Setting<CheckedText<ExternalId>>>,
     /// The host of the warehouse, with or without a port, as names of tables have it. Looked up without it.
     pub host: Option<Setting<CheckedText<Host>>>,
     /// The account of the warehouse, for names of tables in Glue. Looked up without it.
@@ -63,56 +70,6 @@ pub struct RedshiftSettings {
     pub overlap: Setting<Seconds<60, { 24 * 3600 }>>,
     /// How far back the first poll reads. Later polls continue where the last one ended.
     pub lookback: Setting<Seconds<0, KEPT_SECONDS>>,
-}
-
-/// The settings of a source of Redshift's history, checked.
-#[derive(Debug, Clone)]
-pub struct RedshiftConfig {
-    /// The warehouse.
-    pub warehouse: WarehouseName,
-    /// The database to connect to.
-    pub database: String,
-    /// The ARN of a secret with user and password.
-    pub secret_arn: Option<String>,
-    /// The region, if it differs from that of the process.
-    pub region: Option<String>,
-    /// The host, if it need not be looked up.
-    pub host: Option<String>,
-    /// The account, if it need not be looked up.
-    pub account: Option<String>,
-    /// The databases of datashares, by their producers' names.
-    pub datashares: BTreeMap<String, DatasetName>,
-    /// What is reported, and how.
-    pub options: Options,
-    /// How late a statement may appear.
-    pub overlap: Duration,
-    /// How far back the first poll reads.
-    pub lookback: Duration,
-    /// Where the first poll begins instead.
-    pub since: Option<PointInTime>,
-    /// Where all polls end, instead of now. A statement counts by its start.
-    pub until: Option<PointInTime>,
-}
-
-/// The settings for results that were saved.
-#[derive(Debug, Clone)]
-pub(crate) struct SavedHistory {
-    pub(crate) warehouse: Warehouse,
-    pub(crate) options: Options,
-}
-
-/// Which warehouse to ask.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WarehouseName {
-    /// A serverless workgroup.
-    Workgroup(String),
-    /// A provisioned cluster.
-    Cluster {
-        /// Its identifier.
-        name: String,
-        /// The user to connect as; without one, that of the IAM identity.
-        user: Option<String>,
-    },
 }
 
 /// How much of the text of statements is in events.
@@ -184,6 +141,8 @@ impl Default for RedshiftSettings {
             db_user: None,
             secret_arn: None,
             region: None,
+            role_arn: None,
+            external_id: None,
             host: None,
             account: None,
             sql: Setting::default(),
@@ -204,7 +163,7 @@ impl RedshiftSettings {
     /// # Errors
     ///
     /// All that is wrong: no warehouse or two, no database, a user where none can be given, an unknown reporter, a datashare
-    /// without a database.
+    /// without a database, an external id without a role.
     pub fn validate(self) -> Result<RedshiftConfig, Vec<SettingError>> {
         let mut errors = Vec::new();
         let mut invalid = |setting, problem: &str| {
@@ -244,8 +203,11 @@ impl RedshiftSettings {
         if database.is_none() {
             invalid("database", "required");
         }
+        let role = role::read(self.role_arn, self.external_id);
+        let role = role.map_err(|error| errors.push(error)).ok().flatten();
         match (warehouse, database) {
             (Some(warehouse), Some(database)) if errors.is_empty() => Ok(RedshiftConfig {
+                role,
                 warehouse,
                 database,
                 secret_arn: self.secret_arn.map(Setting::into_value),
@@ -258,6 +220,7 @@ impl RedshiftSettings {
                 lookback: *self.lookback,
                 since: None,
                 until: None,
+                deadline: None,
             }),
             _ => Err(errors),
         }
@@ -339,30 +302,6 @@ impl RedshiftSettings {
         }
         datashares
     }
-}
-
-impl RedshiftConfig {
-    /// Where the first poll begins.
-    pub(super) fn begin(&self, now: OffsetDateTime) -> OffsetDateTime {
-        let since = self.since.unwrap_or(PointInTime::Ago(self.lookback));
-        of_millis(since.resolve(millis(now))).unwrap_or(now)
-    }
-
-    /// Where a poll ends.
-    pub(super) fn end(&self, now: OffsetDateTime) -> OffsetDateTime {
-        let until = self
-            .until
-            .and_then(|until| of_millis(until.resolve(millis(now))));
-        until.map_or(now, |until| until.min(now))
-    }
-}
-
-fn millis(time: OffsetDateTime) -> i64 {
-    i64::try_from(time.unix_timestamp_nanos().div_euclid(1_000_000)).unwrap_or(i64::MAX)
-}
-
-fn of_millis(millis: i64) -> Option<OffsetDateTime> {
-    OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000).ok()
 }
 
 #[cfg(test)]

@@ -301,3 +301,79 @@ async fn a_damaged_position_is_an_error_and_not_a_new_beginning() {
     assert!(matches!(refused, FetchError::Refused(_)));
     assert_eq!(service.statements().len(), 0, "nothing was asked for");
 }
+
+#[tokio::test]
+async fn a_statement_that_runs_when_the_time_ends_is_cancelled_and_reported_by_who_ends_it() {
+    let hanging = "sys_query_history";
+    let service = service(|settings| settings.redshift_hangs = Some(hanging.to_owned())).await;
+    let settings = json!({"workgroup": "corp-wg", "database": "dev", "lookback": "2h"});
+    let settings: RedshiftSettings = serde_json::from_value(settings).unwrap();
+    let end = tokio::time::Instant::now() + Duration::from_secs(6);
+    let config = settings.validate().unwrap().ending_at(end);
+    let mut source = RedshiftSource::new(config, &service.aws());
+    let polled = tokio::time::timeout_at(end, source.next(None, at(60))).await;
+    assert!(
+        polled.is_err(),
+        "until the end, and with no error of its own"
+    );
+    let calls = service.calls();
+    assert_eq!(calls.get("CancelStatement 200"), Some(&1), "{calls:?}");
+}
+
+/// What the template lets the role do at Redshift, but for the credentials, which the service asks for, and what only cancels.
+fn granted() -> BTreeSet<String> {
+    let template = include_str!("../../../../infra/source-redshift.yaml");
+    let is_ours = |action: &&str| {
+        let service_and_name = action.split_once(':');
+        service_and_name.is_some_and(|(service, name)| {
+            ["redshift-data", "redshift-serverless", "redshift"].contains(&service)
+                && name.starts_with(char::is_uppercase)
+                && !name.starts_with("GetC")
+                && name != "CancelStatement"
+        })
+    };
+    let actions = template.split('"').filter(is_ours);
+    actions.map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn each_permission_of_the_template_is_used_and_a_poll_fails_without_it() {
+    let granted = granted();
+    assert_eq!(granted.len(), 5, "{granted:?}");
+    let cluster = aws_stand_in::Cluster {
+        address: "dwh.abc123.eu-west-1.redshift.amazonaws.com".to_owned(),
+        port: 5439,
+    };
+    for (warehouse, name, others) in [
+        ("workgroup", "corp-wg", "redshift:DescribeClusters"),
+        ("cluster", "dwh", "redshift-serverless:GetWorkgroup"),
+    ] {
+        let needed = granted.iter().filter(|action| **action != *others);
+        let needed: BTreeSet<String> = needed.cloned().collect();
+        let settings = json!({warehouse: name, "database": "dev", "lookback": "2h"});
+        let settings: RedshiftSettings = serde_json::from_value(settings).unwrap();
+        let config = settings.validate().unwrap();
+        let poll = async |allowed: BTreeSet<String>| {
+            let service = service(|settings| {
+                settings.allowed = Some(allowed);
+                settings.clusters = [("dwh".to_owned(), cluster.clone())].into();
+            });
+            let service = service.await;
+            let mut source = RedshiftSource::new(config.clone(), &service.aws());
+            let polled = source.next(None, at(60)).await.map(drop);
+            (polled, service.calls())
+        };
+        let (polled, calls) = poll(needed.clone()).await;
+        polled.unwrap();
+        for action in &needed {
+            let (_, operation) = action.split_once(':').unwrap();
+            let done = format!("{operation} 200");
+            assert!(calls.contains_key(&done), "{action} is not used: {calls:?}");
+            let mut fewer = needed.clone();
+            fewer.remove(action);
+            let (polled, _) = poll(fewer).await;
+            let error = polled.unwrap_err().to_string();
+            assert!(error.contains(action), "{action}: {error}");
+        }
+    }
+}

@@ -1,5 +1,5 @@
 //! `serve` from the request to the target, with the default store, and with one to three files: rate, processor time, bytes
-//! written and syncs for each event.
+//! written and syncs for each event. Without its history, which another build may not have; and, to the store, with it.
 //!
 //! A file is the cheapest local target that does something, and each one that is added has to write every event once more.
 //! So what it adds is shown with and without the contents of its file.
@@ -34,6 +34,8 @@ struct Cost {
 #[derive(Debug, Clone, Copy)]
 enum Targets {
     Store,
+    /// The same, and the history is on, as it is by default.
+    StoreWithHistory,
     Files(usize),
 }
 
@@ -41,6 +43,14 @@ pub(crate) async fn figures(build: &Build) -> Figures {
     let mut figures = Figures::new();
     let store = cost(build, Targets::Store).await;
     figures.extend(store.iter().flat_map(|cost| rows("the store", cost)));
+    if build.is_own {
+        let recorded = cost(build, Targets::StoreWithHistory).await;
+        let rows = |cost| rows("the store, with the history", cost);
+        figures.extend(recorded.iter().flat_map(rows));
+        if let (Some(store), Some(recorded)) = (&store, &recorded) {
+            figures.extend(kept(store, recorded));
+        }
+    }
     let mut files = Vec::new();
     for count in 1..=MOST_FILES {
         let cost = cost(build, Targets::Files(count)).await;
@@ -70,6 +80,15 @@ fn rows(to: &str, cost: &Cost) -> Figures {
     let syncs = cost.syncs.map(|syncs| syncs * 1e3);
     rows.extend(syncs.map(|syncs| (format!("{serve}: syncs a thousand events"), syncs)));
     rows
+}
+
+/// What is left of the rates while everything is recorded in the history.
+fn kept(without: &Cost, with: &Cost) -> Figures {
+    let name = |what: &str| format!("with the history, % of {what} without");
+    vec![
+        (name("events/s"), with.rate / without.rate * 100.0),
+        (name("requests/s"), with.ingest / without.ingest * 100.0),
+    ]
 }
 
 /// What each further file adds, in percent of what one costs, and what is left of the rate of ingest.
@@ -104,7 +123,7 @@ fn comparison(one: &Cost, all: &Cost) -> Figures {
 async fn cost(build: &Build, targets: Targets) -> Option<Cost> {
     let program = build.serve.join("lineage-proxy");
     let folder = tempfile::tempdir().unwrap();
-    let process = start(Command::new(&program), folder.path(), targets);
+    let process = start(build, Command::new(&program), folder.path(), targets);
     let Some(process) = process else {
         assert!(!build.is_own, "serve does not start with {targets:?}");
         return None;
@@ -122,13 +141,13 @@ async fn cost(build: &Build, targets: Targets) -> Option<Cost> {
         rate: count / took.as_secs_f64(),
         cpu: cpu.as_secs_f64() * 1e6 / count,
         bytes: bytes / count,
-        syncs: syncs(&program, targets).await,
+        syncs: syncs(build, &program, targets).await,
     })
 }
 
 /// Counts the syncs for each event. The tracer is a process of its own (`-D`), and stops the traced one at these calls only
 /// (`--seccomp-bpf`, <https://man7.org/linux/man-pages/man1/strace.1.html>).
-async fn syncs(program: &Path, targets: Targets) -> Option<f64> {
+async fn syncs(build: &Build, program: &Path, targets: Targets) -> Option<f64> {
     let version = Command::new("strace")
         .arg("--version")
         .stdout(Stdio::null())
@@ -140,7 +159,7 @@ async fn syncs(program: &Path, targets: Targets) -> Option<f64> {
     command.args(["-D", "-f", "-qq", "--seccomp-bpf"]);
     command.args(["-e", "signal=none", "-e", "trace=fsync,fdatasync"]);
     command.arg("-o").arg(&calls).arg(program);
-    let process = start(command, folder.path(), targets)?;
+    let process = start(build, command, folder.path(), targets)?;
     let before = count(&calls);
     post_all(&process.url, CLIENTS, TRACED, SIZE).await;
     delivered(&process, folder.path(), targets, TRACED).await;
@@ -153,7 +172,7 @@ fn count(calls: &Path) -> usize {
     calls.matches("sync(").count()
 }
 
-fn start(mut command: Command, folder: &Path, targets: Targets) -> Option<Process> {
+fn start(build: &Build, mut command: Command, folder: &Path, targets: Targets) -> Option<Process> {
     command.arg("serve");
     let data = folder.join("data");
     let mut settings = vec![
@@ -163,8 +182,12 @@ fn start(mut command: Command, folder: &Path, targets: Targets) -> Option<Proces
         ("LINEAGE_PROXY_BATCH_WINDOW", "50ms".to_owned()),
     ];
     let path = |n: usize| file(folder, n).to_str().unwrap().to_owned();
+    let is_recorded = matches!(targets, Targets::StoreWithHistory);
+    if build.is_own && !is_recorded {
+        settings.push(("LINEAGE_PROXY_HISTORY_AGE", "0".to_owned()));
+    }
     match targets {
-        Targets::Store => {}
+        Targets::Store | Targets::StoreWithHistory => {}
         // Builds before `targets` know one.
         Targets::Files(1) => settings.extend([
             ("LINEAGE_PROXY_TARGET", "file".to_owned()),
@@ -196,7 +219,7 @@ async fn delivered(process: &Process, folder: &Path, targets: Targets, count: us
     let whole = (count * (event(0, SIZE).len() + 1)) as u64;
     loop {
         let are_there = match targets {
-            Targets::Store => process.stored().await >= count,
+            Targets::Store | Targets::StoreWithHistory => process.stored().await >= count,
             Targets::Files(files) => (0..files).all(|n| {
                 let file = std::fs::metadata(file(folder, n));
                 file.is_ok_and(|file| file.len() >= whole)

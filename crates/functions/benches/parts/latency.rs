@@ -1,17 +1,32 @@
 //! How long a request takes while a backlog is delivered at full speed, with everything on one core: alone, and while
-//! something else writes to the disk and uses the other core.
+//! something else writes to the disk and uses the other core. And how long one takes while people look at the page.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+use super::build::Build;
 use super::{Process, post_all};
 use crate::{CLIENTS, Figures, INGEST_ALONE, REQUESTS, SIZE, milliseconds};
 
 /// Fewer than the backlog: delivery is at work to the end.
 const POSTED: usize = 6_400;
 
-pub(crate) async fn figures(serve: &Path) -> Figures {
+/// Enough for some seconds.
+const READ_BESIDE: usize = 96_000;
+
+/// Those who have the page open.
+const READERS: usize = 32;
+
+/// How long each of them waits until it gets the newest events again: what the page waits while there is always something new.
+const LOOK: Duration = Duration::from_millis(500);
+
+pub(crate) async fn figures(build: &Build) -> Figures {
+    let serve = &build.serve;
     let name = "ingest while a backlog is delivered, one core, 2 KB, 32 clients";
     let mut figures = measured(serve, name).await;
     if std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1) {
@@ -26,7 +41,51 @@ pub(crate) async fn figures(serve: &Path) -> Figures {
         );
         drop(noise);
     }
+    if build.is_own {
+        figures.extend(beside_readers(serve).await);
+    }
     figures
+}
+
+/// Requests at full speed that are delivered to the store, without and with readers of the page.
+async fn beside_readers(serve: &Path) -> Figures {
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::serve_in(serve, folder.path(), &[]);
+    post_all(&process.url, CLIENTS, POSTED, SIZE).await; // something to look at
+    let mut alone = post_all(&process.url, CLIENTS, READ_BESIDE, SIZE).await;
+    let mut readers = JoinSet::new();
+    for number in 0..READERS {
+        let url = process.url.clone();
+        readers.spawn(read(url, LOOK.mul_f64(number as f64 / READERS as f64)));
+    }
+    let mut beside = post_all(&process.url, CLIENTS, READ_BESIDE, SIZE).await;
+    readers.shutdown().await;
+    let p99 = |took: &mut Vec<Duration>| {
+        took.sort_unstable();
+        milliseconds(took[(took.len() - 1) * 99 / 100])
+    };
+    let (alone, beside) = (p99(&mut alone), p99(&mut beside));
+    let name = format!("ingest beside {READERS} readers of the page, 2 KB, 32 clients: p99");
+    vec![
+        (format!("{name} ms"), beside),
+        (format!("{name}, % of that without"), beside / alone * 100.0),
+    ]
+}
+
+/// Gets what changes on the events page again and again, as its script does, from when it is first open.
+async fn read(url: String, first: Duration) {
+    tokio::time::sleep(first).await;
+    let address = url.strip_prefix("http://").unwrap();
+    let request = "GET /?part=rows HTTP/1.1\r\nAccept: text/html\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    loop {
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        connection.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).await.unwrap();
+        let is_page = answer.starts_with("HTTP/1.1 200") && answer.contains("</table>");
+        assert!(is_page, "{}", answer.lines().next().unwrap_or_default());
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 async fn measured(serve: &Path, ingest: &str) -> Figures {

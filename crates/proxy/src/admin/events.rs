@@ -4,23 +4,22 @@
 
 use std::sync::Arc;
 
-use ::history::{FindError, Found, Page, Search};
+use ::history::{FindError, FoundPage, Page, Search};
 use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
+use page::line::events::EventLine as _;
 use tokio::sync::Semaphore;
 
 use crate::history::CurrentHistory;
 use crate::http::{Query, Rejection};
+use crate::page::ProxyEvents;
 use crate::queue::now;
 
 /// The most events of one page, and the default.
 const MAX_LIMIT: u32 = 1_000;
 const DEFAULT_LIMIT: u32 = 100;
-
-/// The most concurrent searches: each may take a core.
-const MAX_SEARCHES: usize = 2;
 
 const PARAMETERS: [&str; 4] = ["q", "limit", "before", "after"];
 
@@ -28,6 +27,8 @@ const PARAMETERS: [&str; 4] = ["q", "limit", "before", "after"];
 #[derive(Clone)]
 pub(super) struct Searcher {
     history: CurrentHistory,
+    /// The events that wait, of which the history knows nothing.
+    events: Arc<ProxyEvents>,
     turns: Arc<Semaphore>,
 }
 
@@ -40,14 +41,20 @@ struct Request {
 }
 
 impl Searcher {
-    pub(super) fn new(history: CurrentHistory) -> Searcher {
+    /// With turns that others who read the history have too.
+    pub(super) fn new(
+        history: CurrentHistory,
+        events: Arc<ProxyEvents>,
+        turns: Arc<Semaphore>,
+    ) -> Searcher {
         Searcher {
             history,
-            turns: Arc::new(Semaphore::new(MAX_SEARCHES)),
+            events,
+            turns,
         }
     }
 
-    async fn find(&self, request: Request) -> Result<Found, Rejection> {
+    async fn find(&self, request: Request) -> Result<FoundPage, Rejection> {
         let Some(history) = self.history.opened().await else {
             return Err(Rejection::NoHistory);
         };
@@ -56,7 +63,21 @@ impl Searcher {
             page,
             limit,
         } = request;
-        let find = async move { history.find(search, page, limit, now()).await };
+        let events = self.events.clone();
+        let find = async move {
+            let found = history.find(search.clone(), page, limit, now()).await?;
+            let waiting = match page {
+                // What cannot be read now is left out.
+                Page::Before(None) if limit > 0 => events.waiting(&search).await.ok(),
+                Page::Before(_) | Page::After(_) => None,
+            };
+            let mut waiting = waiting.map(|waiting| waiting.besides(&found));
+            if let Some(waiting) = &mut waiting {
+                waiting.more |= waiting.events.len() > limit;
+                waiting.events.truncate(limit);
+            }
+            Ok(FoundPage { found, waiting })
+        };
         let found = super::in_turn(&self.turns, find).await;
         let found = found.map_err(|error| Rejection::Unavailable(error.to_string()))?;
         found.map_err(|error| match error {
@@ -112,7 +133,13 @@ mod tests {
 
     #[tokio::test]
     async fn the_response_says_that_the_history_is_not_open() {
-        let searcher = Searcher::new(CurrentHistory::default());
+        let waiting = Arc::new(ProxyEvents {
+            log: None,
+            targets: Vec::new(),
+            pipelines: Arc::default(),
+        });
+        let turns = Arc::new(Semaphore::new(1));
+        let searcher = Searcher::new(CurrentHistory::default(), waiting, turns);
         let response = events(State(Some(searcher)), Uri::from_static("/")).await;
         assert_eq!(response.status(), 503);
         let body = axum::body::to_bytes(response.into_body(), 1_000).await;

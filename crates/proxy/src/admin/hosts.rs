@@ -88,6 +88,16 @@ impl Hosts {
     }
 }
 
+/// Whether a request names the machine that it is sent from, as no address of another site does.
+pub(crate) fn names_this_machine(headers: &HeaderMap) -> bool {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let name = host.and_then(without_port).map(normalized);
+    name.is_some_and(|name| {
+        let address = name.parse::<IpAddr>();
+        name == "localhost" || address.is_ok_and(|address| address.to_canonical().is_loopback())
+    })
+}
+
 fn matches_pattern(known: &str, name: &str) -> bool {
     match known.strip_prefix("*.") {
         Some(domain) => name

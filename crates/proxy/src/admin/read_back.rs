@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::vec::IntoIter;
 
+use ::history::EventPlace;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{Uri, header};
@@ -22,9 +23,10 @@ use time::format_description::well_known::Rfc3339;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinError;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::http::Rejection;
-use crate::queue::{Form, Log, QueueError, SearchHit};
+use crate::queue::{Form, KeptEvent, Log, QueueError, SearchHit, StoredForm};
 
 use query::Page;
 
@@ -108,6 +110,93 @@ impl ReadBack {
         }
     }
 
+    /// Folds the last events of a run that are found in time, newest first, into what is kept of them, of which `kept` bytes
+    /// at most are in memory. Reads one event at a time, and waits for the memory before the first. Returns its permit too.
+    pub(super) async fn fold_run<T: Send + 'static>(
+        &self,
+        run: Uuid,
+        (mut folded, kept): (T, usize),
+        fold: fn(T, &str) -> T,
+    ) -> Result<(T, OwnedSemaphorePermit), String> {
+        let page = Page::of_run(run, self.form);
+        let found = self.search(page).await.map_err(|error| error.to_string())?;
+        let memory = self
+            .memory(size_of_fold(
+                found.page.iter().map(|event| event.size),
+                kept,
+            ))
+            .await;
+        let memory = memory.map_err(|error| error.to_string())?;
+        for event in found.page {
+            let (log, form) = (self.log.clone(), self.form);
+            let step = async move {
+                let texts = log.texts(form, vec![event]).await?;
+                // A text of some megabytes takes some 100 ms.
+                let fold = move || texts.iter().fold(folded, |folded, text| fold(folded, text));
+                tokio::task::spawn_blocking(fold).await.map_err(stopped)
+            };
+            let step = super::in_turn(&self.reads, step).await.map_err(stopped);
+            folded = step.flatten().map_err(|error| error.to_string())?;
+        }
+        Ok((folded, memory))
+    }
+
+    /// Folds the events at these places, in their order, like [`fold_run`](ReadBack::fold_run). One that the log has no longer, or not
+    /// in the form that is shown, is left out.
+    pub(super) async fn fold_places<T: Send + 'static>(
+        &self,
+        places: Vec<EventPlace>,
+        (mut folded, kept): (T, usize),
+        fold: fn(T, &str) -> T,
+    ) -> Result<(T, OwnedSemaphorePermit), String> {
+        let sizes = places.iter().map(|place| place.size);
+        let memory = self.memory(size_of_fold(sizes, kept)).await;
+        let memory = memory.map_err(|error| error.to_string())?;
+        for EventPlace {
+            id, accepted_at, ..
+        } in places
+        {
+            let (log, form) = (self.log.clone(), self.form);
+            let step = async move {
+                let found = log.event(id, accepted_at).await?;
+                let text = found.and_then(|found| text_of(found, form));
+                let fold = move || match text {
+                    Some(text) => fold(folded, &text),
+                    None => folded,
+                };
+                tokio::task::spawn_blocking(fold).await.map_err(stopped)
+            };
+            let step = super::in_turn(&self.reads, step).await.map_err(stopped);
+            folded = step.flatten().map_err(|error| error.to_string())?;
+        }
+        Ok((folded, memory))
+    }
+
+    /// Returns the body of this text, which is in memory as long as the client has not taken it.
+    pub(super) fn body(self, text: String, memory: OwnedSemaphorePermit) -> Body {
+        let form = self.form;
+        stream_of(Pieces {
+            from: self,
+            form,
+            rest: Vec::new().into_iter().peekable(),
+            separator: "",
+            ending: String::new(),
+            piece: text,
+            sent: 0,
+            memory_permit: Some(memory),
+        })
+    }
+
+    /// Waits until so many bytes of events may be in memory.
+    async fn memory(&self, size: usize) -> io::Result<OwnedSemaphorePermit> {
+        let size = u32::try_from(size).unwrap_or(MAX_MEMORY).min(MAX_MEMORY);
+        let memory = self.memory.clone().acquire_many_owned(size);
+        match tokio::time::timeout(MEMORY_TIMEOUT, memory).await {
+            Ok(Ok(memory)) => Ok(memory),
+            Ok(Err(_)) | Err(_) => Err(io::Error::other("too many responses are being read")),
+        }
+    }
+
     /// Returns the body of a page, which is read as fast as the client takes it.
     async fn page(self, page: Page) -> Result<Body, String> {
         let form = page.search.form;
@@ -134,13 +223,7 @@ impl ReadBack {
             sent: 0,
             memory_permit: None,
         };
-        Ok(Body::from_stream(stream::try_unfold(
-            pieces,
-            async |mut pieces| {
-                let frame = pieces.next_frame().await?;
-                Ok::<_, io::Error>(frame.map(|frame| (frame, pieces)))
-            },
-        )))
+        Ok(stream_of(pieces))
     }
 
     /// Searches until the page is full, and on for the total unless the log knows it, as long as there is time.
@@ -196,6 +279,29 @@ impl ReadBack {
     }
 }
 
+/// Returns the text of an event in this form, if it has it.
+fn text_of(found: KeptEvent, form: Form) -> Option<String> {
+    match (form, found.stored) {
+        (Form::Accepted, _) | (Form::Stored, Some(StoredForm::Accepted)) => Some(found.event.body),
+        (Form::Stored, Some(StoredForm::Changed(text))) => Some(text.to_string()),
+        (Form::Stored, None) => None,
+    }
+}
+
+/// How many bytes are in memory while events of these sizes are folded: the largest of them, and what is kept, which is written once
+/// more.
+fn size_of_fold(sizes: impl Iterator<Item = usize> + Clone, kept: usize) -> usize {
+    let all: usize = sizes.clone().sum();
+    sizes.max().unwrap_or(0) + 2 * all.min(kept)
+}
+
+fn stream_of(pieces: Pieces) -> Body {
+    Body::from_stream(stream::try_unfold(pieces, async |mut pieces| {
+        let frame = pieces.next_frame().await?;
+        Ok::<_, io::Error>(frame.map(|frame| (frame, pieces)))
+    }))
+}
+
 fn stopped(error: JoinError) -> QueueError {
     QueueError(error.to_string())
 }
@@ -234,12 +340,7 @@ impl Pieces {
             events.push(event);
         }
         if !events.is_empty() {
-            let size = u32::try_from(size).unwrap_or(MAX_MEMORY).min(MAX_MEMORY);
-            let memory = self.from.memory.clone().acquire_many_owned(size);
-            let Ok(Ok(memory)) = tokio::time::timeout(MEMORY_TIMEOUT, memory).await else {
-                return Err(io::Error::other("too many responses are being read"));
-            };
-            self.memory_permit = Some(memory);
+            self.memory_permit = Some(self.from.memory(size).await?);
             let (log, form) = (self.from.log.clone(), self.form);
             let texts = async move { log.texts(form, events).await };
             let texts = super::in_turn(&self.from.reads, texts).await?;

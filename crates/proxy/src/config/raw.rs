@@ -12,8 +12,8 @@ use queue::Retention;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use settings::{
-    AccountId, CheckedText, Count, FilePath, Flag, OneOf, Pairs, Seconds, Setting, Size,
-    SizeOrNone, Text,
+    AccountId, CheckedText, Count, ExternalId, FilePath, Flag, OneOf, Pairs, RoleArn, Seconds,
+    Setting, Size, SizeOrNone, Text,
 };
 use targets::{Kind, TargetSettings};
 
@@ -72,6 +72,9 @@ pub(super) struct RawConfig {
     /// names of a domain, `*` any name.
     #[schemars(extend("x-not-on-aws" = "nothing is read from a function"))]
     pub(super) allowed_hosts: Option<Setting<HostNames>>,
+    /// Whether `serve` has [the page](http.md#the-page), which shows in a browser what happened to events.
+    #[schemars(extend("x-not-on-aws" = "nothing is read from a function"))]
+    pub(super) page: Setting<Flag>,
     /// What is logged, as a filter of
     /// [tracing-subscriber](https://docs.rs/tracing-subscriber/latest/tracing_subscriber/filter/struct.EnvFilter.html): `info`,
     /// `debug` or `info,transform=debug`. Libraries log only where their crate is named (`debug,aws_smithy_runtime=trace`), since
@@ -233,6 +236,10 @@ pub(super) struct RedshiftSettings {
     /// Whether short names are looked up with AWS.
     #[schemars(extend("x-default" = "`true` for DataZone; `false` otherwise"))]
     pub(super) lookup: Option<Setting<Flag>>,
+    /// A role to assume for looking up names, in the account of the warehouses.
+    pub(super) role_arn: Option<Setting<RoleArn>>,
+    /// The external id that the trust policy of the role asks for, if it does.
+    pub(super) external_id: Option<Setting<CheckedText<ExternalId>>>,
 }
 
 /// The check function.
@@ -274,6 +281,7 @@ impl Default for RawConfig {
             max_body_memory: Setting(256_000_000),
             max_connections: Setting(4_096),
             allowed_hosts: None,
+            page: Setting(true),
             log: Setting("info".to_owned()),
             auth: AuthSettings::default(),
             queue: QueueSettings::default(),

@@ -50,6 +50,13 @@ impl HashKey {
         }
     }
 
+    /// A new key that nobody knows. `None` if the system has no random bytes.
+    pub(crate) fn random() -> Option<HashKey> {
+        let mut bytes = [0; HashKey::SHORTEST];
+        getrandom::fill(&mut bytes).ok()?;
+        Some(HashKey(SecretText::new(hex::encode(bytes))))
+    }
+
     /// A key for tests of rules without the real one.
     pub fn stand_in() -> HashKey {
         HashKey(SecretText::new("*".repeat(HashKey::SHORTEST)))

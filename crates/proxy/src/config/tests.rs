@@ -1,13 +1,14 @@
 //! What users set, and the errors they see when it is wrong.
 //!
 //! This file has defaults, origins and single settings. `tests/keys.rs` has keys, `tests/kinds.rs` targets,
-//! `tests/source.rs` sources, `tests/forms.rs` the forms of values, and `tests/documentation.rs` compares the settings with the documentation.
+//! `tests/source.rs` sources, `tests/roles.rs` the roles that all of these assume, `tests/forms.rs` the forms of values, and `tests/documentation.rs` compares the settings with the documentation.
 
 mod documentation;
 mod forms;
 mod function;
 mod keys;
 mod kinds;
+mod roles;
 mod source;
 
 use super::*;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 
+use aws::ExternalIdAlone;
 use queue::{Destination, EmbeddedConfig, QueueConfig, QueueUrl, Retention, SqsConfig, Topic};
 use settings::{CheckedText, Format, Setting, Size};
 use targets::{Kind, RuleUse};
@@ -58,6 +59,7 @@ impl Raw {
                  or allow it with --allow-anonymous (auth.allow_anonymous: true)",
             );
         }
+        let redshift_role = redshift_role(&raw.redshift, problems);
         let (target, rules_applied) = (target?, rules_applied?);
         let (mut redshift, mut redshift_lookup) = redshift(raw.redshift, target.kind.kind());
         match rules_applied {
@@ -84,6 +86,7 @@ impl Raw {
                 rules,
                 redshift,
                 redshift_lookup,
+                redshift_role,
             },
             further: Vec::new(),
             sources: Vec::new(),
@@ -121,6 +124,7 @@ impl RawConfig {
                 secret_id: self.auth.secret_id.as_deref().cloned(),
                 anonymous: *self.auth.allow_anonymous,
             },
+            page: *self.page,
         };
         // A quarter of the memory is reserved for small bodies.
         let largest = ingest
@@ -278,6 +282,18 @@ fn redshift(settings: RedshiftSettings, target: Kind) -> (Redshift, bool) {
         redshift,
         settings.lookup.map_or(needs_endpoints, |lookup| *lookup),
     )
+}
+
+/// The role that is assumed for looking up names.
+fn redshift_role(settings: &RedshiftSettings, problems: &mut Problems) -> Option<aws::Role> {
+    let arn = settings.role_arn.as_deref().cloned();
+    let role = aws::Role::of(arn, settings.external_id.as_deref().cloned());
+    role.unwrap_or_else(|ExternalIdAlone| {
+        let message = "is required with redshift.external_id";
+        let cause = "redshift.external_id";
+        problems.require("redshift.role_arn", cause, None::<&()>, message);
+        None
+    })
 }
 
 /// A function with an invalid filter starts nevertheless, because one that does not start accepts no events. It logs at

@@ -1,8 +1,8 @@
-use openlineage::Level;
+use openlineage::{Event, Level};
 use targets::{Reason, TargetName};
 
 use super::*;
-use crate::pipeline::TransformLog;
+use crate::pipeline::{Outcome, TransformLog};
 
 const EVENT: &str = r#"{"eventType":"START","eventTime":"2026-01-01T00:00:00Z","producer":"https://example.com/p",
     "schemaURL":"https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent",
@@ -34,6 +34,7 @@ fn record(n: usize, outcome: Outcome) -> OutcomeRecord {
         },
         merged: None,
         trace_id: None,
+        new_token: false,
     }
 }
 
@@ -46,7 +47,7 @@ fn delivered() -> Outcome {
 
 fn recorder(folder: &tempfile::TempDir) -> (Recorder, HistoryObserver) {
     let claim = Arc::new(Claim::take(folder.path()).unwrap());
-    Recorder::new(claim, Retention::default())
+    Recorder::new(claim, Retention::default(), "catalog")
 }
 
 /// What is recorded in a folder, newest first.
@@ -68,13 +69,49 @@ fn an_entry_has_the_names_that_the_target_got_and_no_secret() {
         at: 10_000,
         size: 0,
     };
-    let entry = entry(waiting);
+    let entry = entry(waiting, "catalog");
     assert_eq!((entry.accepted_at, entry.at), (5_000, 10_000));
     assert_eq!(entry.datasets[0].name, "clean");
     assert_eq!(entry.job.as_ref().unwrap().namespace, "postgres://***@db");
     assert_eq!(entry.rules, ["one-host"]);
     assert_eq!(entry.reason, Some("invalid"));
     assert!(!format!("{entry:?}").contains("secret"), "{entry:?}");
+}
+
+#[test]
+fn lineage_is_what_a_target_has_and_nothing_else() {
+    let text = |outcome, delivered: bool| {
+        let mut record = record(1, outcome);
+        record.delivered = record.delivered.filter(|_| delivered);
+        let waiting = Waiting {
+            record,
+            at: 0,
+            size: 0,
+        };
+        let entry = entry(waiting, "catalog");
+        (entry.delivered).map(|it| {
+            (
+                it.event.text().contains("clean"),
+                (it.shown)("//u:p@h").into_owned(),
+            )
+        })
+    };
+    let reason = String::new;
+    let after_the_rules = Some((true, "//***@h".to_owned()));
+    assert_eq!(text(delivered(), true), after_the_rules);
+    let unchanged = Outcome::Unchanged { reason: reason() };
+    assert_eq!(text(unchanged, true), after_the_rules);
+    // It is in the merged event.
+    assert_eq!(text(delivered(), false), None);
+    let dropped = Outcome::Dropped {
+        rule: "tests".into(),
+    };
+    assert_eq!(text(dropped, true), None);
+    let dead = Outcome::DeadLettered {
+        reason: Reason::Invalid,
+        error: reason(),
+    };
+    assert_eq!(text(dead, true), None);
 }
 
 #[test]
@@ -85,7 +122,7 @@ fn the_rule_that_drops_an_event_is_its_last_one() {
         at: 0,
         size: 0,
     };
-    assert_eq!(entry(waiting).rules, ["one-host", "tests"]);
+    assert_eq!(entry(waiting, "catalog").rules, ["one-host", "tests"]);
 }
 
 #[tokio::test]
@@ -97,6 +134,54 @@ async fn all_that_was_observed_before_a_stop_is_recorded() {
     outcomes.chunks(20).for_each(|some| observer.observe(some));
     running.finish(LONG).await;
     assert_eq!(found(&folder).await.len(), 1_000);
+}
+
+#[tokio::test]
+async fn the_lineage_that_waits_for_the_first_target_is_recorded_at_a_stop() {
+    let folder = tempfile::tempdir().unwrap();
+    let (recorder, observer) = recorder(&folder);
+    let running = recorder.start();
+    observer.observe(&[OutcomeRecord {
+        target: TargetName::new("lake").unwrap(),
+        ..record(1, delivered())
+    }]);
+    running.finish(LONG).await;
+    let history = History::open(folder.path()).unwrap();
+    let overview = history.overview(1).await.unwrap();
+    assert_eq!((overview.jobs, overview.datasets), (1, 1));
+}
+
+#[tokio::test]
+async fn lineage_that_is_too_much_at_once_is_counted_and_its_outcomes_are_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut recorder, observer) = recorder(&folder);
+    recorder.open().await;
+    let named = |n: usize| {
+        let names = (0..1_000).map(|at| format!(r#"{{"namespace":"pg","name":"t{n}.{at}"}}"#));
+        let names = names.collect::<Vec<_>>().join(",");
+        let many = EVENT.replace(r#""outputs":["#, &format!(r#""outputs":[{names}"#));
+        OutcomeRecord {
+            delivered: Some(event(&many)),
+            ..record(n, delivered())
+        }
+    };
+    observer.observe(&(0..14).map(named).collect::<Vec<_>>());
+    let mut group = Vec::new();
+    recorder.waiting.recv_many(&mut group, GROUP).await;
+    recorder.write(group).await;
+    assert_eq!(
+        (
+            recorder.untold_lineages,
+            recorder.backlog.skipped.load(Ordering::Relaxed)
+        ),
+        (4, 0)
+    );
+    recorder.tell();
+    assert_eq!(recorder.untold_lineages, 0, "a log line has told them");
+    let history = recorder.current.get().unwrap();
+    let tally = history.tally(0).await.unwrap();
+    assert_eq!((tally.not_recorded, tally.lineage_not_recorded), (0, 4));
+    assert_eq!(found(&folder).await.len(), 14);
 }
 
 #[tokio::test]
@@ -134,7 +219,9 @@ fn so_many_datasets_of_an_event_are_recorded() {
         at: 0,
         size: 0,
     };
-    assert_eq!(entry(waiting).datasets.len(), ::history::MAX_DATASETS);
+    let entry = entry(waiting, "catalog");
+    assert_eq!(entry.datasets.len(), ::history::MAX_DATASETS);
+    assert!(entry.dataset_count > entry.datasets.len());
 }
 
 #[tokio::test]

@@ -51,9 +51,9 @@ enum Match {
 
 /// Why a request is not admitted, and its sender if the key is known: senders have a separate limit in the log.
 #[derive(Debug)]
-pub(super) struct Denial {
-    pub(super) rejection: Rejection,
-    pub(super) sender: Option<Sender>,
+pub(crate) struct Denial {
+    pub(crate) rejection: Rejection,
+    pub(crate) sender: Option<Sender>,
 }
 
 impl Keys {
@@ -80,19 +80,25 @@ impl Keys {
         headers: &HeaderMap,
         role: KeyRole,
     ) -> Result<Option<Sender>, Denial> {
-        let presented = presented(headers);
-        let configured = find(&presented, &self.configured, role);
+        self.admit_hashes(&presented(headers), role).await
+    }
+
+    /// Admits the holder of keys with these hashes, as [`admit`](Self::admit) does.
+    pub(super) async fn admit_hashes(
+        &self,
+        presented: &[[u8; 32]],
+        role: KeyRole,
+    ) -> Result<Option<Sender>, Denial> {
+        let configured = find(presented, &self.configured, role);
         let found = match (configured, &self.secret) {
             (found @ Match::Allowed(..), _) => found,
             (Match::LacksRole(_) | Match::Unknown, _) if self.is_open(role) => return Ok(None),
             _ if presented.is_empty() => return Err(Rejection::MissingKey.into()),
             (found, None) => found,
-            (configured, Some(secret)) => {
-                match (secret.find(&presented, role).await?, configured) {
-                    (Match::Unknown, configured) => configured,
-                    (found, _) => found,
-                }
-            }
+            (configured, Some(secret)) => match (secret.find(presented, role).await?, configured) {
+                (Match::Unknown, configured) => configured,
+                (found, _) => found,
+            },
         };
         match found {
             Match::Allowed(key, Some(limit)) if !self.limits.admit(&key, limit, Instant::now()) => {
@@ -108,6 +114,11 @@ impl Keys {
             }),
             Match::Unknown => Err(Rejection::UnknownKey(role).into()),
         }
+    }
+
+    /// Whether there are keys, or may be.
+    pub(super) fn are_configured(&self) -> bool {
+        !self.configured.is_empty() || self.secret.is_some()
     }
 
     fn is_open(&self, role: KeyRole) -> bool {

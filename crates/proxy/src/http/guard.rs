@@ -1,6 +1,7 @@
 //! The middleware that admits requests with a key of the right role.
 
 use axum::extract::{Request, State};
+use axum::http::HeaderMap;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -21,10 +22,33 @@ impl Guard {
     pub fn new(keys: Keys) -> Guard {
         Guard { keys }
     }
+
+    /// Whether there are keys, or may be.
+    pub(crate) fn has_keys(&self) -> bool {
+        self.keys.are_configured()
+    }
+
+    /// Admits a request that carries a key with the role. Returns its sender, or none if no key is needed.
+    pub(crate) async fn admit(
+        &self,
+        headers: &HeaderMap,
+        role: KeyRole,
+    ) -> Result<Option<Sender>, Denial> {
+        self.keys.admit(headers, role).await
+    }
+
+    /// Admits the holder of the key with this SHA-256, likewise.
+    pub(crate) async fn admit_hash(
+        &self,
+        key: &[u8; 32],
+        role: KeyRole,
+    ) -> Result<Option<Sender>, Denial> {
+        self.keys.admit_hashes(&[*key], role).await
+    }
 }
 
 /// Marks a response with its sender, and counts it by the name of the key, which comes from the configuration or the secret.
-fn attribute(sender: Option<Sender>, mut response: Response) -> Response {
+pub(crate) fn attribute(sender: Option<Sender>, mut response: Response) -> Response {
     if let Some(sender) = sender {
         let name = sender.0.clone();
         let status = response.status().as_str().to_owned();

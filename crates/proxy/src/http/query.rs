@@ -20,6 +20,15 @@ pub(crate) struct Query<'q> {
 impl<'q> Query<'q> {
     /// Parses a query that may have these parameters.
     pub(crate) fn read(query: Option<&'q str>, known: &[&str]) -> Result<Query<'q>, String> {
+        Query::read_repeated(query, known, "")
+    }
+
+    /// Parses a query that may have these parameters, of which one may be given several times.
+    pub(crate) fn read_repeated(
+        query: Option<&'q str>,
+        known: &[&str],
+        repeated: &str,
+    ) -> Result<Query<'q>, String> {
         let mut given: Vec<(Cow<'q, str>, Cow<'q, str>)> = Vec::new();
         for part in query
             .unwrap_or_default()
@@ -35,7 +44,7 @@ impl<'q> Query<'q> {
                     shortened(&name)
                 ));
             }
-            if given.iter().any(|(before, _)| *before == name) {
+            if name != repeated && given.iter().any(|(before, _)| *before == name) {
                 return Err(format!("{name}: given twice"));
             }
             given.push((name, value));
@@ -73,22 +82,31 @@ impl<'q> Query<'q> {
         name: &str,
         words: &[(&str, T)],
     ) -> Result<Option<T>, String> {
-        let Some(text) = self.text(name) else {
-            return Ok(None);
-        };
-        let found = words
-            .iter()
-            .find(|(word, _)| word.eq_ignore_ascii_case(text));
-        let wrong = || {
-            let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-            format!(
-                "{name}: expected {}, found {:?}",
-                words.join(" or "),
-                shortened(text)
-            )
-        };
-        found.map(|(_, value)| Some(*value)).ok_or_else(wrong)
+        let text = self.text(name);
+        text.map(|text| word(name, text, words)).transpose()
     }
+
+    /// Returns all values of a parameter, each one of these words; empty ones are none.
+    pub(crate) fn words<T: Copy>(&self, name: &str, words: &[(&str, T)]) -> Result<Vec<T>, String> {
+        let given = self.given.iter();
+        let given = given.filter(|(given, value)| given == name && !value.is_empty());
+        given.map(|(_, text)| word(name, text, words)).collect()
+    }
+}
+
+/// Returns what a value means that is one of these words, in any case.
+fn word<T: Copy>(name: &str, text: &str, words: &[(&str, T)]) -> Result<T, String> {
+    let mut known = words.iter();
+    let found = known.find(|(word, _)| word.eq_ignore_ascii_case(text));
+    let wrong = || {
+        let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        format!(
+            "{name}: expected {}, found {:?}",
+            words.join(" or "),
+            shortened(text)
+        )
+    };
+    found.map(|(_, value)| *value).ok_or_else(wrong)
 }
 
 /// Decodes a part of `application/x-www-form-urlencoded`.

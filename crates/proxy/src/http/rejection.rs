@@ -28,6 +28,11 @@ pub(crate) enum Rejection {
     /// The key does not have the role.
     #[error("the key {key} does not have the role {}", .role.name())]
     MissingRole { key: Arc<str>, role: KeyRole },
+    /// There are no keys, so that only requests that come directly may change something, and a reverse proxy sent this one.
+    #[error(
+        "a request through a reverse proxy needs a key with the role operate, and none is configured"
+    )]
+    Forwarded,
     /// The key has a limit of requests, which is used up for now.
     #[error("the key {key} may send {limit} requests a second")]
     RateLimited { key: Arc<str>, limit: RateLimit },
@@ -89,6 +94,7 @@ impl Rejection {
             Rejection::MissingKey => (StatusCode::UNAUTHORIZED, "missing API key"),
             Rejection::UnknownKey(_) => (StatusCode::FORBIDDEN, "invalid API key"),
             Rejection::MissingRole { .. } => (StatusCode::FORBIDDEN, "API key lacks role"),
+            Rejection::Forwarded => (StatusCode::FORBIDDEN, "forwarded request"),
             Rejection::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "too many requests"),
             Rejection::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "content too large"),
             Rejection::Unsupported(_) => {
@@ -121,6 +127,7 @@ impl Rejection {
             Rejection::MissingKey
             | Rejection::UnknownKey(_)
             | Rejection::MissingRole { .. }
+            | Rejection::Forwarded
             | Rejection::RateLimited { .. }
             | Rejection::TooLarge(_)
             | Rejection::Unsupported(_)
@@ -146,6 +153,7 @@ impl Rejection {
             | Rejection::InvalidEvent { .. } => true,
             Rejection::MissingKey
             | Rejection::UnknownKey(_)
+            | Rejection::Forwarded
             | Rejection::BadRequest(_)
             | Rejection::NotFound(_)
             | Rejection::MethodNotAllowed
@@ -178,6 +186,7 @@ impl Rejection {
             Rejection::MissingKey
             | Rejection::UnknownKey(_)
             | Rejection::MissingRole { .. }
+            | Rejection::Forwarded
             | Rejection::RateLimited { .. }
             | Rejection::TooLarge(_)
             | Rejection::Unsupported(_)
@@ -227,6 +236,7 @@ impl IntoResponse for Rejection {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             Rejection::MissingRole { .. }
+            | Rejection::Forwarded
             | Rejection::TooLarge(_)
             | Rejection::Unsupported(_)
             | Rejection::Unreadable(_)

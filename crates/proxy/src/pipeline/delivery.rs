@@ -14,6 +14,7 @@ use super::adapt::TransformLog;
 use super::ordering::Block;
 use super::outcome::{DecidedRecord, Outcome, PendingEvent};
 use super::retry::{Attempt, RetryPolicy, backoff, blocks_run, keeps_order, separates};
+use crate::queue::TokenSalt;
 
 /// An event to deliver, and the events whose outcome is that of its delivery.
 #[derive(Debug)]
@@ -201,6 +202,16 @@ impl OutboundEvent {
             [part] => part.transformed.text() != self.event.text(),
             _ => true,
         }
+    }
+
+    /// What the target is to take it again by: if that was asked for any of its parts, by the last replay, whose salts sort
+    /// behind those of earlier ones.
+    pub(super) fn token_salt(&self) -> Option<&TokenSalt> {
+        let salts = self
+            .parts
+            .iter()
+            .map(|part| &part.pending.record.token_salt);
+        salts.flatten().max()
     }
 
     /// The most attempts of any of its parts.

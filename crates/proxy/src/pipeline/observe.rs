@@ -5,10 +5,13 @@
 
 mod log;
 mod metrics;
+mod tally;
 
 pub(super) use log::{LogObserver, RetryLogging, log_health, log_separated};
 pub(crate) use metrics::set_target_up;
 pub(super) use metrics::{AttemptMetrics, MetricsObserver, register_rules};
+
+pub(crate) use tally::RuleTally;
 
 use super::outcome::OutcomeRecord;
 

@@ -301,6 +301,7 @@ pub(super) fn settled(
         transform: decided.log,
         merged: decided.merged,
         trace_id: (decided.record.trace).map(|trace| trace.id().to_owned()),
+        new_token: decided.record.token_salt.is_some(),
     };
     SettledRecord {
         outcome: (is_published && !decided.is_repeat).then_some(record),
@@ -342,6 +343,8 @@ pub struct OutcomeRecord {
     pub merged: Option<String>,
     /// The id of the trace of its request, where the queue carries it.
     pub trace_id: Option<String>,
+    /// Whether a replay asked the target to take it again although it has accepted it before.
+    pub new_token: bool,
 }
 
 impl OutcomeRecord {

@@ -43,34 +43,17 @@ mod tests {
         assert!(error.starts_with("bug: "));
     }
 
-    /// The sources below a folder, by their path from the root of the repository.
-    fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                sources(&path, found);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let name = path.to_string_lossy().into_owned();
-                found.push((name, std::fs::read_to_string(&path).unwrap()));
-            }
-        }
-    }
-
     #[test]
     fn the_documentation_lists_every_boundary() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let page = std::fs::read_to_string(root.join("docs/architecture.md")).unwrap();
         let (_, section) = page.split_once("\n## Panics\n").unwrap();
         let section = section.split("\n## ").next().unwrap();
-        let mut found = Vec::new();
-        sources(&root.join("crates"), &mut found);
+        let found = testing::source_files("crates", "rs");
         let catches = found
             .iter()
-            .filter(|(_, text)| text.contains("catch_unwind("));
-        let mut names: Vec<&str> = catches
-            .map(|(name, _)| name.split("/../../").nth(1).unwrap())
-            .collect();
-        names.sort_unstable();
+            .filter(|file| file.text.contains("catch_unwind("));
+        let names: Vec<&str> = catches.map(|file| file.path.as_str()).collect();
         let mut listed: Vec<&str> = section
             .split('`')
             .filter(|text| text.ends_with(".rs"))

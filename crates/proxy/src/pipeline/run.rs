@@ -20,6 +20,7 @@ use super::ordering::{Block, RunTicket};
 use super::outcome::{DecidedRecord, PendingEvent};
 use super::panics::isolate;
 use super::retry::Attempt;
+use crate::queue::TokenSalt;
 use crate::rules::LoadedRules;
 
 /// How long the events of a run wait for an earlier batch that is delivering the run. After that they return to the queue, so
@@ -194,9 +195,8 @@ impl Pipeline {
         if Instant::now() >= deadline {
             return Attempt::OutOfTime;
         }
-        let delivery = self
-            .target
-            .deliver(&event.event, event.attempts(), deadline);
+        let salt = event.token_salt().map(TokenSalt::as_str);
+        let delivery = (self.target).deliver(&event.event, event.attempts(), salt, deadline);
         let report = tokio::select! {
             report = timeout_at(deadline, delivery) => report.ok(),
             () = self.cut_off.cancelled() => return Attempt::Stopped,

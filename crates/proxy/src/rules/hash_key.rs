@@ -177,4 +177,40 @@ mod tests {
         assert_eq!(store.current().version, format!("{version}-key-2"));
         assert_eq!(store.key().unwrap().bytes(), &[b'b'; 32]);
     }
+
+    #[tokio::test]
+    async fn rules_that_are_tried_do_not_hash_with_the_key_in_use() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("rules.yaml");
+        let text = "rules: [{name: r, redact: {pointers: [/run/facets/x/secret], with: hash}}]";
+        std::fs::write(&file, text).unwrap();
+        let config = RulesFile {
+            source: Some(RulesSource::Path(file)),
+            setting: "rules.file".to_owned(),
+            refresh: Duration::ZERO,
+            hash_key: None,
+        };
+        let rules_key = Some(RulesKey::fixed(key("a")));
+        let store = RuleStore::open(&config, rules_key, &Aws::new(), RuleOptions::default()).await;
+        let store = store.unwrap();
+        let event = r#"{"eventTime":"2026-01-01T00:00:00Z","producer":"urn:p","schemaURL":"urn:s","eventType":"START",
+            "run":{"runId":"01a1faa6-e194-708b-a993-000000000001","facets":{"x":{"_producer":"urn:p","_schemaURL":"urn:s","secret":"guess"}}},
+            "job":{"namespace":"etl","name":"j"}}"#;
+        let event = openlineage::Event::read_again(&event.into()).unwrap();
+        let lookups = std::collections::HashMap::new();
+        let context = transform::Context {
+            target: "store",
+            lookups: &lookups,
+        };
+        let hash = |rules: &transform::RuleSet| {
+            let hidden = rules.redacted(&event, &context).unwrap();
+            let hidden: serde_json::Value = serde_json::from_str(hidden.text()).unwrap();
+            let hash = hidden.pointer("/run/facets/x/secret").unwrap();
+            hash.as_str().unwrap().to_owned()
+        };
+        let in_use = hash(&store.current().rules);
+        let tried = hash(&store.read_trial(text).unwrap());
+        assert!(in_use.starts_with("hmac:") && tried.starts_with("hmac:"));
+        assert_ne!(tried, in_use);
+    }
 }

@@ -49,6 +49,7 @@ pub(crate) enum Metric {
     DeadLetters,
     TargetUp,
     HistorySkipped,
+    HistoryLineageSkipped,
     SourceEvents,
     SourceFindings,
     SourceErrors,

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use targets::is_unseen;
+use openlineage::visible;
 
 /// The most characters of a name in a log line: the log is not an archive of events.
 pub(crate) const NAME: usize = 500;
@@ -25,19 +25,7 @@ pub(crate) fn shown(text: &str, limit: usize) -> Cow<'_, str> {
     if is_plain {
         return Cow::Borrowed(text);
     }
-    let text = without_secrets(text);
-    let mut shown = String::with_capacity(text.len().min(4 * limit));
-    for (at, c) in text.chars().enumerate() {
-        if at == limit {
-            shown.push('…');
-            break;
-        }
-        match is_unseen(c) {
-            true => shown.extend(c.escape_unicode()),
-            false => shown.push(c),
-        }
-    }
-    Cow::Owned(shown)
+    Cow::Owned(visible(&without_secrets(text), limit))
 }
 
 /// Replaces by `***` the user information of each URL in the text and everything after its path: queries, and the
@@ -93,6 +81,7 @@ fn ends_url(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use openlineage::is_unseen;
     use proptest::prelude::*;
 
     #[test]

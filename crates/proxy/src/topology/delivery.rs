@@ -5,11 +5,13 @@
 //! as that succeeds, and the other targets do not wait for it. What keeps `serve` from starting is decided by
 //! [`stops_start`]. One target is opened by `target.rs`; `topology.rs` calls this file, and starts [`Delivery::run`].
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws::Aws;
 use futures_util::future::join_all;
+use targets::TargetName;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -53,15 +55,26 @@ pub(super) struct Delivery {
 
 /// The pipelines to the targets that are open. More of them may follow.
 #[derive(Default)]
-pub(super) struct OpenPipelines {
+pub(crate) struct OpenPipelines {
     open: Mutex<Vec<Arc<Pipeline>>>,
+    /// Why the others are not open, by their names.
+    unopened: Mutex<BTreeMap<String, Unopened>>,
     /// Opens the others now.
     retry: Notify,
 }
 
+/// A target that is not open.
+#[derive(Debug, Clone)]
+pub(crate) struct Unopened {
+    /// Why.
+    pub(crate) error: String,
+    /// When it is tried again.
+    pub(crate) next: Instant,
+}
+
 impl OpenPipelines {
     /// Those that are open now.
-    pub(super) fn all(&self) -> Vec<Arc<Pipeline>> {
+    pub(crate) fn all(&self) -> Vec<Arc<Pipeline>> {
         self.lock().clone()
     }
 
@@ -70,8 +83,23 @@ impl OpenPipelines {
         self.retry.notify_waiters();
     }
 
+    /// Why a target is not open, if it is not.
+    pub(crate) fn unopened(&self, target: &str) -> Option<Unopened> {
+        self.unopened_targets().get(target).cloned()
+    }
+
     fn add(&self, pipeline: Arc<Pipeline>) {
+        self.unopened_targets()
+            .remove(pipeline.target.name().as_str());
         self.lock().push(pipeline);
+    }
+
+    fn set_unopened(&self, target: &TargetName, unopened: Unopened) {
+        self.unopened_targets().insert(target.to_string(), unopened);
+    }
+
+    fn unopened_targets(&self) -> MutexGuard<'_, BTreeMap<String, Unopened>> {
+        self.unopened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<Pipeline>>> {
@@ -254,8 +282,10 @@ async fn attempts(
                 error = text,
                 "target cannot be opened; its events are kept"
             );
-            logged = text;
+            logged.clone_from(&text);
         }
+        let next = Instant::now() + pause;
+        open.set_unopened(&target, Unopened { error: text, next });
         tokio::select! {
             () = tokio::time::sleep(pause) => pause = (pause * 2).min(LAST_PAUSE),
             () = open.retry.notified() => pause = FIRST_PAUSE,

@@ -13,7 +13,7 @@ use super::{StartError, StartErrors};
 use crate::config::{Config, ConfigError, StartFrom};
 use crate::queue::{
     ConsumerStatus, Embedded, EmbeddedConfig, LogOptions, OwnerTarget, Queue, QueueConfig,
-    Retention, Sqs, SqsConfig, Start, now,
+    Retention, Sqs, SqsConfig, SqsDeadLetters, Start, now,
 };
 
 /// Where a process keeps events, and how far its sources are. The data folder is claimed, if it uses it.
@@ -61,6 +61,16 @@ impl<'c> Storage<'c> {
             Storage::Log { folder, .. } => Some(folder.folder()),
             Storage::Sqs { ledger, .. } => ledger.as_ref().map(|folder| folder.folder()),
         }
+    }
+
+    /// Returns the dead letters of a queue in SQS, if it is known where they are.
+    pub(super) async fn dead_letters(&self, aws: &Aws) -> Option<SqsDeadLetters> {
+        let Storage::Sqs { settings, .. } = self else {
+            return None;
+        };
+        let (queue, letters) = (settings.queue.clone()?, settings.dead_letters.clone()?);
+        let bucket = settings.bucket.clone();
+        Some(SqsDeadLetters::new(aws, queue, letters, bucket, targets::words).await)
     }
 
     /// Returns the folder of the ledger of the sources, if there are sources.

@@ -75,7 +75,7 @@ impl TargetPlan {
         let opened = Target::open(&self.config.target, resources).await;
         let target = opened.map_err(|error| open_error(&self.config.target, error))?;
         let lookups = match self.config.redshift_lookup {
-            true => Lookups::new(aws),
+            true => Lookups::new(&aws.assume(self.config.redshift_role.as_ref(), "lookup")),
             false => Lookups::disabled(),
         };
         let pipeline = &self.config;

@@ -146,12 +146,12 @@ fn delete(connection: &Connection, consumer: i64, id: &str) -> rusqlite::Result<
 }
 
 /// Reads a number; a damaged row may hold anything.
-fn integer(row: &Row<'_>, at: usize) -> rusqlite::Result<i64> {
+pub(super) fn integer(row: &Row<'_>, at: usize) -> rusqlite::Result<i64> {
     Ok(row.get_ref(at)?.as_i64().unwrap_or(0))
 }
 
 /// Reads a text; a damaged row may hold other bytes.
-fn text(row: &Row<'_>, at: usize) -> rusqlite::Result<String> {
+pub(super) fn text(row: &Row<'_>, at: usize) -> rusqlite::Result<String> {
     Ok(match row.get_ref(at)? {
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
             String::from_utf8_lossy(bytes).into_owned()

@@ -8,6 +8,7 @@
 //! search begins and ends, and never by a single event. What was taken over from an older version is a part of its own: it has
 //! lower numbers, and times up to that of the upgrade.
 
+mod by_id;
 mod part;
 
 use std::collections::HashSet;
@@ -22,6 +23,8 @@ use super::{Log, unavailable};
 use crate::QueueError;
 
 use part::{Part, begin, end};
+
+pub use by_id::KeptEvent;
 
 /// Most events that one step looks at, and most bytes of texts that it reads beyond the first.
 const STEP: i64 = 1_024;

@@ -21,10 +21,14 @@ pub(super) type Probe = (Instant, Result<(), QueueError>);
 /// How much is in the queue.
 #[derive(Debug, Clone, Serialize)]
 pub struct Status {
-    /// Events that can be received now.
+    /// Events that wait for their first attempt. In SQS, all that can be received now: it does not tell those apart that were attempted
+    /// before.
     pub waiting: u64,
-    /// Events that were received and are not settled, those that will be retried included: SQS does not tell them apart.
+    /// Events that were received and are not settled, those that are retried included.
     pub in_flight: u64,
+    /// Those in flight that were attempted before: they wait for another attempt, are due, or it is under way. SQS does not tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retrying: Option<u64>,
     /// Dead letters.
     pub dead_letters: u64,
     /// Age of the event that has been in the queue for longest, in seconds.
@@ -80,18 +84,21 @@ impl Consumer {
 
     /// Returns how much is not settled.
     pub async fn status(&self) -> Result<Status, QueueError> {
-        let (number, clock) = (self.state.number, self.log.clock.now());
+        let number = self.state.number;
         let status = move |connection: &Connection| {
             let cursor = Cursor::read(connection, number)?;
-            // An event that was never received is visible, whatever the clock of this process shows, which may not be the owner's.
-            let hidden = "SELECT count(*) FROM pending WHERE consumer = ?1 AND visible_at > ?2 AND attempts > 0";
-            let hidden =
-                connection.query_row(hidden, [number, clock], |row| row.get::<_, i64>(0))?;
+            // Whether it is due or not: an event that was attempted is retried until it is settled.
+            let attempted = "SELECT count(*) FROM pending WHERE consumer = ?1 AND attempts > 0";
+            let attempted =
+                connection.query_row(attempted, [number], |row| row.get::<_, i64>(0))?;
             let in_hand = cursor.received.saturating_sub(cursor.settled);
-            let in_flight = hidden.unsigned_abs().saturating_add(in_hand.unsigned_abs());
+            let in_flight = attempted
+                .unsigned_abs()
+                .saturating_add(in_hand.unsigned_abs());
             Ok(Status {
                 waiting: outstanding(connection, number, cursor)?.saturating_sub(in_flight),
                 in_flight,
+                retrying: Some(attempted.unsigned_abs()),
                 dead_letters: dead_letters(connection, number)?,
                 oldest_seconds: oldest_seconds(connection, number, cursor)?,
             })

@@ -1,27 +1,41 @@
-//! The dead letters of an SQS queue: receives them page by page, and redrives, deletes or releases them.
+//! The dead letters of an SQS queue: receives them page by page, and redrives or deletes them.
 //!
 //! SQS cannot list messages. A dead letter that is listed is received, and invisible until it is released, or until
-//! [`INVISIBLE`] has passed. Used by the command line, never by the functions.
+//! [`INVISIBLE`] has passed: `dead_letters/walk.rs` goes through all of them. Used by the command line and the page, never by the
+//! functions.
+
+mod walk;
 
 use std::time::Duration;
 
 use aws::summarize;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::Region;
+use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry, Message, MessageAttributeValue,
     MessageSystemAttributeName, QueueAttributeName,
 };
 use openlineage::{Event, Level, OrderingKey};
+use tracing::warn;
 
-use super::large::{Bucket, Pointer, SIZE};
-use super::message::{MAX_ENTRIES, deduplication, number, region, size, text};
+use super::confirmation::index_of;
+use super::large::{Bucket, Pointer};
+use super::message::{MAX_ENTRIES, deduplication, redriven_attributes, region, trace_header};
 use super::seconds;
-use crate::{BodyError, DeadLetter, QueueError, QueueUrl, Record, Redactor, Status, now};
+use crate::{
+    BodyError, DeadLetter, DeadLetterGroups, Grouping, QueueError, QueueUrl, Record, Redactor,
+    Status, now,
+};
+
+pub use walk::SqsWalk;
 
 /// The timeout for downloading the body of a dead letter, for which a user waits.
 const DOWNLOAD: Duration = Duration::from_secs(60);
+
+/// The timeout of a request with its retries: otherwise one that hangs would end nothing that runs.
+const REQUEST: Duration = Duration::from_secs(30);
 
 /// How long a received dead letter is invisible to others.
 const INVISIBLE: Duration = Duration::from_secs(120);
@@ -54,8 +68,8 @@ impl SqsLetter {
         &self.record.queue_id
     }
 
-    /// The receipt that releases it.
-    pub fn receipt(&self) -> &str {
+    /// The receipt that hides or removes it.
+    fn receipt(&self) -> &str {
         &self.record.receipt
     }
 }
@@ -69,7 +83,9 @@ impl SqsDeadLetters {
         bucket: Option<String>,
         redact: Redactor,
     ) -> SqsDeadLetters {
+        let timeouts = TimeoutConfig::builder().operation_timeout(REQUEST).build();
         let mut config = aws_sdk_sqs::config::Builder::from(aws.config().await);
+        config = config.timeout_config(timeouts);
         if let Some(region) = region(dead_letters.url()) {
             config = config.region(Region::new(region.to_owned()));
         }
@@ -89,13 +105,14 @@ impl SqsDeadLetters {
         Ok(Status {
             waiting,
             in_flight,
+            retrying: None,
             dead_letters: dead + looked_at,
             oldest_seconds: None,
         })
     }
 
     /// Receives up to ten visible dead letters; none when there are no more.
-    pub async fn page(&self) -> Result<Vec<SqsLetter>, QueueError> {
+    async fn page(&self) -> Result<Vec<SqsLetter>, QueueError> {
         let request = self
             .client
             .receive_message()
@@ -104,6 +121,7 @@ impl SqsDeadLetters {
             .wait_time_seconds(2) // a short poll may miss some
             .visibility_timeout(seconds(INVISIBLE))
             .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
+            .message_system_attribute_names(MessageSystemAttributeName::AwsTraceHeader)
             .message_attribute_names("All");
         let answer = request
             .send()
@@ -115,6 +133,44 @@ impl SqsDeadLetters {
             .into_iter()
             .map(letter)
             .collect())
+    }
+
+    /// Groups by reason the dead letters that are wanted, as many as can be received until `is_over`. They are visible again at the
+    /// end, also after an error.
+    pub async fn groups(
+        &self,
+        is_over: impl Fn() -> bool,
+        mut is_wanted: impl FnMut(&SqsLetter) -> bool,
+    ) -> Result<DeadLetterGroups, QueueError> {
+        let (mut walk, mut grouping) = (self.walk(), Grouping::default());
+        let ended = loop {
+            if is_over() {
+                break Ok(false);
+            }
+            match walk.next().await {
+                Ok(Some(letter)) if is_wanted(letter) => grouping.add(&letter.letter, None),
+                Ok(Some(_)) => {}
+                Ok(None) => break self.has_given_out_all().await,
+                Err(error) => break Err(error),
+            }
+        };
+        if let Err(QueueError(error)) = walk.end().await {
+            warn!(
+                error,
+                "dead letters stay hidden from others for up to two minutes"
+            );
+        }
+        Ok(grouping.finish(ended?))
+    }
+
+    /// Whether the queue has given out all of them. A FIFO queue gives out no more of a group while others of it are hidden
+    /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/FIFO-queues-understanding-logic.html>).
+    async fn has_given_out_all(&self) -> Result<bool, QueueError> {
+        if !self.dead_letters.is_fifo() {
+            return Ok(true);
+        }
+        let (left, _) = counts(&self.client, self.dead_letters.url(), self.redact).await?;
+        Ok(left == 0)
     }
 
     /// Returns the event, from the bucket if it is large.
@@ -143,58 +199,31 @@ impl SqsDeadLetters {
             .send_message()
             .queue_url(self.queue.url())
             .message_body(&*record.body)
-            .message_attributes("id", text(&record.id))
-            .message_attributes("received_at", received_at(record));
-        if let Some(pointer) = &record.stored {
-            send = send.message_attributes(SIZE, size(pointer));
+            .set_message_attributes(Some(redriven_attributes(record)));
+        if let Some(trace) = &record.trace {
+            let (name, header) = trace_header(trace);
+            send = send.message_system_attributes(name, header);
         }
         if self.queue.is_fifo() {
             // Not the first id: within five minutes SQS would drop it as a duplicate.
             send = send
-                .message_group_id(self.group(letter).await)
+                .message_group_id(self.group(letter).await?)
                 .message_deduplication_id(deduplication(&format!("{} {}", record.id, now())));
         }
         send.send()
             .await
             .map_err(|error| self.unavailable(&error))?;
-        self.delete_message(letter).await
+        let deleted = self.delete(letter).await;
+        deleted.map_err(|QueueError(error)| {
+            QueueError(format!(
+                "a dead letter is in the queue again, and still a dead letter, which may be deleted: {error}"
+            ))
+        })
     }
 
-    /// Deletes a dead letter for good, including its body in the bucket.
+    /// Deletes a dead letter for good. A body in the bucket expires: if an earlier redrive could not delete the dead letter, the
+    /// event in the queue needs it.
     pub async fn delete(&self, letter: &SqsLetter) -> Result<(), QueueError> {
-        self.delete_message(letter).await?;
-        match (&letter.record.stored, &self.bucket) {
-            (Some(pointer), Some(bucket)) => bucket.delete(pointer).await.map_err(QueueError),
-            (Some(_) | None, _) => Ok(()),
-        }
-    }
-
-    /// Makes dead letters visible again at once, by their receipts.
-    pub async fn release(&self, receipts: &[String]) -> Result<(), QueueError> {
-        let entry = |(index, receipt): (usize, &String)| {
-            ChangeMessageVisibilityBatchRequestEntry::builder()
-                .id(index.to_string())
-                .receipt_handle(receipt)
-                .visibility_timeout(0)
-                .build()
-                .ok()
-        };
-        for chunk in receipts.chunks(MAX_ENTRIES) {
-            let entries = chunk.iter().enumerate().filter_map(entry).collect();
-            let request = self.client.change_message_visibility_batch();
-            let request = request
-                .queue_url(self.dead_letters.url())
-                .set_entries(Some(entries));
-            // One that could not be released becomes visible by itself, or already is.
-            request
-                .send()
-                .await
-                .map_err(|error| self.unavailable(&error))?;
-        }
-        Ok(())
-    }
-
-    async fn delete_message(&self, letter: &SqsLetter) -> Result<(), QueueError> {
         let request = self
             .client
             .delete_message()
@@ -207,6 +236,32 @@ impl SqsDeadLetters {
             .map_err(|error| self.unavailable(&error))
     }
 
+    /// Makes up to ten dead letters invisible for this time from now on. Returns the receipts that are still valid.
+    async fn hide_some(
+        &self,
+        receipts: &[String],
+        time: Duration,
+    ) -> Result<Vec<String>, QueueError> {
+        let entry = |(index, receipt): (usize, &String)| {
+            ChangeMessageVisibilityBatchRequestEntry::builder()
+                .id(index.to_string())
+                .receipt_handle(receipt)
+                .visibility_timeout(seconds(time))
+                .build()
+                .ok()
+        };
+        let entries = receipts.iter().enumerate().filter_map(entry).collect();
+        let request = self.client.change_message_visibility_batch();
+        let request = request
+            .queue_url(self.dead_letters.url())
+            .set_entries(Some(entries));
+        let answer = request.send().await;
+        let answer = answer.map_err(|error| self.unavailable(&error))?;
+        let valid = answer.successful().iter();
+        let valid = valid.filter_map(|entry| receipts.get(index_of(entry.id())?));
+        Ok(valid.cloned().collect())
+    }
+
     fn unavailable<E>(&self, error: &SdkError<E>) -> QueueError
     where
         E: std::error::Error + ProvideErrorMetadata + 'static,
@@ -214,13 +269,14 @@ impl SqsDeadLetters {
         QueueError(summarize(error, self.redact))
     }
 
-    /// Returns the message group of an event; other text gets a group of its own.
-    async fn group(&self, letter: &SqsLetter) -> String {
-        let body = self.body(letter).await.unwrap_or_default();
-        match Event::read(body.as_bytes(), Level::Repair) {
+    /// Returns the message group of an event; other text gets a group of its own. An event whose body cannot be read now does not:
+    /// it could overtake those of its run.
+    async fn group(&self, letter: &SqsLetter) -> Result<String, QueueError> {
+        let body = self.body(letter).await?;
+        Ok(match Event::read(body.as_bytes(), Level::Repair) {
             Ok(read) => OrderingKey::from(&read.event).to_string(),
             Err(_) => deduplication(&letter.record.id),
-        }
+        })
     }
 }
 
@@ -276,8 +332,4 @@ fn letter(message: Message) -> SqsLetter {
             .map_or(record.body.len() as u64, |pointer: &Pointer| pointer.bytes),
     };
     SqsLetter { letter, record }
-}
-
-fn received_at(record: &Record) -> MessageAttributeValue {
-    number(record.received_at.unwrap_or_else(now))
 }

@@ -9,7 +9,8 @@ use aws_sdk_sqs::types::{
 use sha2::{Digest, Sha256};
 
 use super::large::{Pointer, SIZE};
-use crate::{Message, Record, SharedEvent, Trace, now};
+use crate::token_salt::ATTRIBUTE as TOKEN_SALT;
+use crate::{Message, Record, SharedEvent, TokenSalt, Trace, now};
 
 /// The most bytes of a message that our attributes use: names, types and values.
 pub(super) const ATTRIBUTES: usize = 512;
@@ -60,12 +61,13 @@ pub(super) fn transportable(body: &str) -> String {
 /// Returns the entry of a message to send; `body` is the event or a pointer to it.
 ///
 /// In a FIFO queue the deduplication id is that of the content: a client that repeats a request sends the same bytes, and
-/// SQS drops them within five minutes.
+/// SQS drops them within five minutes. What a replay asks the target to take again is not a copy of the event before.
 pub(super) fn entry(
     index: usize,
     body: String,
     message: &Message,
     stored: Option<&Pointer>,
+    token_salt: Option<&TokenSalt>,
     ordered: bool,
 ) -> Option<SendMessageBatchRequestEntry> {
     let mut entry = SendMessageBatchRequestEntry::builder()
@@ -74,16 +76,23 @@ pub(super) fn entry(
         .message_attributes("id", text(&message.id))
         .message_attributes("received_at", number(message.received_at));
     if let Some(trace) = &message.trace {
-        let name = MessageSystemAttributeNameForSends::AwsTraceHeader;
-        entry = entry.message_system_attributes(name, trace_header(trace));
+        let (name, header) = trace_header(trace);
+        entry = entry.message_system_attributes(name, header);
     }
     if let Some(pointer) = stored {
         entry = entry.message_attributes(SIZE, size(pointer));
     }
+    if let Some(salt) = token_salt {
+        entry = entry.message_attributes(TOKEN_SALT, text(salt.as_str()));
+    }
     if ordered {
+        let id = match token_salt {
+            None => deduplication(&message.body),
+            Some(salt) => deduplication(&format!("{}\n{}", salt.as_str(), message.body)),
+        };
         entry = entry
             .message_group_id(&message.group)
-            .message_deduplication_id(deduplication(&message.body));
+            .message_deduplication_id(id);
     }
     entry.build().ok()
 }
@@ -93,7 +102,7 @@ pub(super) fn deduplication(text: &str) -> String {
     hex::encode(Sha256::digest(text))
 }
 
-pub(super) fn size(pointer: &Pointer) -> MessageAttributeValue {
+fn size(pointer: &Pointer) -> MessageAttributeValue {
     number(i64::try_from(pointer.bytes).unwrap_or(i64::MAX))
 }
 
@@ -138,6 +147,7 @@ impl Record {
             group: system("MessageGroupId"),
             trace: (system(TRACE_HEADER).or_else(|| ours(TRACE)))
                 .and_then(|header| Trace::from_xray(&header)),
+            token_salt: ours(TOKEN_SALT).and_then(|salt| TokenSalt::read(&salt)),
             id: ours("id")
                 .filter(|id| is_id(id))
                 .unwrap_or_else(|| queue_id.clone()),
@@ -177,6 +187,7 @@ pub(super) fn dead_letter_attributes(
         Some(("attempts", number(record.attempts.into()))),
         Some(("dead_at", number(now()))),
         record.received_at.map(|time| ("received_at", number(time))),
+        (record.token_salt.as_ref()).map(|salt| (TOKEN_SALT, text(salt.as_str()))),
         // Last: it helps to follow the event after a redrive, and the others say what happened.
         (record.trace.as_ref()).map(|trace| (TRACE, text(&trace.to_string()))),
     ];
@@ -188,6 +199,22 @@ pub(super) fn dead_letter_attributes(
         }
     }
     attributes
+}
+
+/// Returns the attributes with which a dead letter goes back to the queue: what it came with.
+pub(super) fn redriven_attributes(record: &Record) -> HashMap<String, MessageAttributeValue> {
+    let received_at = record.received_at.unwrap_or_else(now);
+    let attributes = [
+        Some(("id", text(&record.id))),
+        Some(("received_at", number(received_at))),
+        (record.stored.as_ref()).map(|pointer| (SIZE, size(pointer))),
+        (record.token_salt.as_ref()).map(|salt| (TOKEN_SALT, text(salt.as_str()))),
+        (record.trace.as_ref()).map(|trace| (TRACE, text(&trace.to_string()))),
+    ];
+    let named = attributes.into_iter().flatten();
+    named
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 /// Returns how many bytes of a message an attribute takes.
@@ -213,11 +240,17 @@ pub(super) fn number(value: i64) -> MessageAttributeValue {
     clippy::expect_used,
     reason = "the builder fails only without a data type"
 )]
-fn trace_header(trace: &Trace) -> MessageSystemAttributeValue {
+pub(super) fn trace_header(
+    trace: &Trace,
+) -> (
+    MessageSystemAttributeNameForSends,
+    MessageSystemAttributeValue,
+) {
     let builder = MessageSystemAttributeValue::builder()
         .data_type("String")
         .string_value(trace.to_string());
-    builder.build().expect("a data type is given")
+    let value = builder.build().expect("a data type is given");
+    (MessageSystemAttributeNameForSends::AwsTraceHeader, value)
 }
 
 #[allow(
@@ -239,120 +272,4 @@ pub(super) fn region(url: &str) -> Option<&str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::MAX_BYTES;
-
-    #[test]
-    fn requests_hold_ten_entries_and_a_mebibyte() {
-        let sizes = |entries: Vec<usize>| -> Vec<usize> {
-            let entries = entries.into_iter().map(|size| (size, ())).collect();
-            let groups = grouped(entries, MAX_BYTES);
-            groups.iter().map(Vec::len).collect()
-        };
-        assert_eq!(sizes(vec![100; 25]), [10, 10, 5]);
-        assert_eq!(
-            sizes(vec![600_000, 600_000, 100, MAX_BYTES, 1]),
-            [1, 2, 1, 1]
-        );
-        assert!(sizes(Vec::new()).is_empty());
-    }
-
-    fn dead(reason: &str, space: usize) -> HashMap<String, MessageAttributeValue> {
-        let header = |name: &str| (name == TRACE_HEADER).then(|| HEADER.to_owned());
-        let record = Record::received("q".into(), "r".into(), "[1]".into(), header, |_| None);
-        dead_letter_attributes(&record, reason, space)
-    }
-
-    const HEADER: &str = "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1";
-
-    #[test]
-    fn a_dead_letter_that_is_redriven_has_its_trace() {
-        let letter = dead("invalid", 1_000);
-        let ours = |name: &str| Some(letter.get(name)?.string_value()?.to_owned());
-        let record = Record::received("q".into(), "r".into(), "[1]".into(), |_| None, ours);
-        assert_eq!(
-            record.trace.map(|it| it.to_string()).as_deref(),
-            Some(HEADER)
-        );
-    }
-
-    #[test]
-    fn a_dead_letter_has_the_attributes_that_fit_and_its_reason_first() {
-        for space in 0..300 {
-            let attributes = dead("invalid: \u{e9}\u{e9}\u{e9}", space);
-            let size: usize = attributes
-                .iter()
-                .map(|(name, value)| cost(name, value))
-                .sum();
-            assert!(size <= space);
-            assert_eq!(attributes.contains_key("reason"), space >= 13);
-            assert!(
-                !attributes.contains_key(TRACE) || attributes.len() == 5,
-                "the trace last"
-            );
-        }
-        let long = dead(&"x".repeat(900_000), 1_000_000);
-        assert!(cost("reason", &long["reason"]) < 2 * REASON);
-        assert_eq!(long.len(), 5);
-    }
-
-    #[test]
-    fn characters_of_a_reason_that_sqs_refuses_are_replaced() {
-        let attributes = dead("a\u{0}b\u{1b}\u{ffff}c", 1_000);
-        assert_eq!(attributes["reason"].string_value(), Some("a?b??c"));
-    }
-
-    #[test]
-    fn attributes_of_another_writer_are_used_if_they_are_valid() {
-        let system = |name: &str| (name == "SentTimestamp").then(|| "7".to_owned());
-        let read = |id: &str, time: &str| {
-            let ours = |name: &str| Some(if name == "id" { id } else { time }.to_owned());
-            let record = Record::received("q".into(), "r".into(), "[1]".into(), system, ours);
-            (record.id, record.received_at)
-        };
-        assert_eq!(read("a-1", "9"), ("a-1".to_owned(), Some(9)));
-        for (id, time) in [("", "soon"), ("a\nb", "-9"), (&"x".repeat(999), "1e3")] {
-            assert_eq!(read(id, time), ("q".to_owned(), Some(7)));
-        }
-    }
-
-    #[test]
-    fn a_trace_is_read_from_the_system_attribute_or_from_ours_if_it_came_through_a_topic() {
-        let header = HEADER;
-        let read = |system: Option<&str>, ours: Option<&str>| {
-            let of = |name: &'static str, value: Option<&str>| {
-                let value = value.map(str::to_owned);
-                move |asked: &str| value.clone().filter(|_| asked == name)
-            };
-            let (system, ours) = (of(TRACE_HEADER, system), of(TRACE, ours));
-            let record = Record::received("q".into(), "r".into(), "[1]".into(), system, ours);
-            record.trace.map(|trace| trace.to_string())
-        };
-        assert_eq!(read(Some(header), None).as_deref(), Some(header));
-        assert_eq!(read(None, Some(header)).as_deref(), Some(header));
-        assert_eq!(read(Some("x"), Some(header)), None);
-        assert_eq!(read(None, None), None);
-    }
-
-    #[test]
-    fn characters_that_sqs_refuses_travel_escaped() {
-        assert_eq!(
-            transportable("\"a\u{ffff}\u{fffe}b\""),
-            r#""a\uffff\ufffeb""#
-        );
-    }
-
-    #[test]
-    fn the_region_comes_from_the_url() {
-        assert_eq!(
-            region("https://sqs.eu-west-1.amazonaws.com/1/q"),
-            Some("eu-west-1")
-        );
-        assert_eq!(
-            region("https://sqs.cn-north-1.amazonaws.com.cn/1/q"),
-            Some("cn-north-1")
-        );
-        assert_eq!(region("http://localhost:4566/1/q"), None);
-    }
-}
+mod tests;

@@ -77,7 +77,7 @@ mod tests {
             trace: Trace::from_xray(TRACE_HEADER),
             event: Default::default(),
         };
-        let entry = message::entry(3, "[1]".to_owned(), &message, None, ordered).unwrap();
+        let entry = message::entry(3, "[1]".to_owned(), &message, None, None, ordered).unwrap();
         let topic = Topic::new("arn:aws:sns:eu-west-1:1:t", 1_024);
         batch(&topic, vec![entry]).entries.remove(0)
     }

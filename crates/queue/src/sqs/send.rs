@@ -71,7 +71,8 @@ impl Sqs {
         for ((index, message), body) in messages.iter().zip(bodies) {
             let made = body.and_then(|(body, stored)| {
                 let size = body.len() + ATTRIBUTES;
-                let entry = entry(*index, body, message, stored.as_ref(), is_fifo);
+                let salt = self.token_salt.as_ref();
+                let entry = entry(*index, body, message, stored.as_ref(), salt, is_fifo);
                 let invalid = || SendError::Unavailable("not a valid SQS message".to_owned());
                 Ok((size, entry.ok_or_else(invalid)?))
             });

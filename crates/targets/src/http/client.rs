@@ -16,7 +16,7 @@ use super::tls::{self, TlsFiles};
 use crate::rate::RateController;
 use crate::response::{MAX_READ, ResponseDetail, ResponseFilter};
 use crate::secret::Credential;
-use crate::{Delivery, Failure, OpenError, OpenQuestion, Reason, Scope};
+use crate::{Delivery, Failure, OpenError, OpenQuestion, Pace, Reason, Scope};
 
 /// What a client needs to know.
 pub(crate) struct HttpConfig<'a> {
@@ -146,6 +146,11 @@ impl HttpClient {
             Some(credential) => self.auth.open(credential).await,
             None => Ok(()),
         }
+    }
+
+    /// How fast requests are sent.
+    pub(crate) fn pace(&self, now: Instant) -> Pace {
+        self.rate.pace(now)
     }
 
     /// Ends all waiting.

@@ -10,7 +10,7 @@ use super::datazone::DataZone;
 use super::file::File;
 use super::glue::Glue;
 use super::openlineage::OpenLineage;
-use crate::{Delivery, DeliveryReport};
+use crate::{Delivery, DeliveryReport, Pace};
 
 /// The client of a target.
 #[derive(Debug, Clone)]
@@ -47,6 +47,16 @@ impl Client {
         }
     }
 
+    pub(crate) fn pace(&self, now: Instant) -> Option<Pace> {
+        match self {
+            Client::DataZone(target) => Some(target.pace(now)),
+            Client::OpenLineage(target) => Some(target.pace(now)),
+            Client::DataHub(target) => Some(target.pace(now)),
+            Client::Glue(target) => Some(target.pace(now)),
+            Client::File(_) | Client::Archive(_) | Client::Store => None,
+        }
+    }
+
     pub(crate) fn reopen(&self) {
         match self {
             Client::File(target) => target.reopen(),
@@ -67,10 +77,11 @@ impl Client {
         &self,
         event: &Event,
         attempts: u32,
+        token_salt: Option<&str>,
         deadline: Instant,
     ) -> DeliveryReport {
         match self {
-            Client::DataZone(target) => Box::pin(target.deliver(event, deadline)).await,
+            Client::DataZone(target) => Box::pin(target.deliver(event, token_salt, deadline)).await,
             Client::OpenLineage(target) => {
                 Box::pin(target.deliver(event, attempts, deadline)).await
             }
@@ -93,7 +104,7 @@ mod tests {
     fn a_delivery_is_small_whatever_kinds_there_are() {
         let text = r#"{"eventTime":"2026-01-01T00:00:00Z","producer":"urn:p","schemaURL":"urn:s","job":{"namespace":"n","name":"j"}}"#;
         let event = Event::read(text.as_bytes(), Level::Strict).unwrap().event;
-        let delivery = Client::Store.deliver(&event, 1, Instant::now());
+        let delivery = Client::Store.deliver(&event, 1, None, Instant::now());
         let size = size_of_val(&delivery);
         assert!(size <= 512, "{size} bytes");
     }

@@ -34,7 +34,7 @@ use tokio::time::Instant;
 use crate::batch::{BatchLimits, Batches};
 use crate::http::{REREADS, RereadPolicy, identity, open_questions};
 use crate::secret::Credential;
-use crate::{Capabilities, DeliveryReport, OpenError, OpenQuestion};
+use crate::{Capabilities, DeliveryReport, OpenError, OpenQuestion, Pace};
 use gms::Gms;
 
 pub(crate) use settings::{DataHubConfig, DataHubSettings};
@@ -123,5 +123,9 @@ impl DataHub {
 
     pub(crate) fn stop(&self) {
         self.gms.http.stop();
+    }
+
+    pub(crate) fn pace(&self, now: Instant) -> Pace {
+        self.gms.http.pace(now)
     }
 }

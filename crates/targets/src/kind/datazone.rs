@@ -10,8 +10,8 @@ mod verify;
 
 use std::time::Duration;
 
-use aws_config::sts::AssumeRoleProvider;
-use aws_config::{Region, SdkConfig};
+use aws::Aws;
+use aws_config::Region;
 use aws_sdk_datazone::Client;
 use aws_sdk_datazone::config::Builder;
 use aws_sdk_datazone::config::retry::RetryConfig;
@@ -23,11 +23,13 @@ use tokio::time::Instant;
 
 use crate::rate::RateController;
 use crate::response::{OwnCredentials, ResponseDetail, ResponseFilter};
-use crate::{AcceptedEvents, Capabilities, Delivery, DeliveryReport, JobEvents, OpenQuestion};
+use crate::{
+    AcceptedEvents, Capabilities, Delivery, DeliveryReport, JobEvents, OpenQuestion, Pace,
+};
 use response::{classify, conflict, no_answer};
 use settings::DOMAIN_ID;
 
-pub(crate) use settings::{DataZoneConfig, DataZoneSettings, RoleArn};
+pub(crate) use settings::{DataZoneConfig, DataZoneSettings};
 pub use verify::{FailedEvent, Verification, Verifier};
 
 /// The largest event that PostLineageEvent accepts, in bytes (service model 2018-05-10, `LineageEvent`, max 300000).
@@ -78,8 +80,8 @@ impl std::fmt::Debug for DataZone {
 
 impl DataZone {
     /// Creates a client for the domain.
-    pub(super) async fn new(config: &DataZoneConfig, aws: &SdkConfig) -> DataZone {
-        let client = client_config(config, aws).await;
+    pub(super) async fn new(config: &DataZoneConfig, aws: &Aws) -> DataZone {
+        let client = client_config(config, aws, "datazone").await;
         let client = client
             // Every request counts against the budget, so `RateController` decides on retries.
             .retry_config(RetryConfig::disabled())
@@ -107,8 +109,14 @@ impl DataZone {
     /// the token was used, or perhaps that another event of the same node came at the same time. The latter has passed by
     /// the second post, which brings the event there. The token is that of the content, so if it conflicts again, DataZone
     /// has the event. A fresh token would post again what a client repeats, or a redrive.
-    pub(crate) async fn deliver(&self, event: &Event, until: Instant) -> DeliveryReport {
-        let token = client_token(&self.domain, event.text(), &self.token_salt);
+    pub(crate) async fn deliver(
+        &self,
+        event: &Event,
+        token_salt: Option<&str>,
+        until: Instant,
+    ) -> DeliveryReport {
+        let salt = token_salt.unwrap_or(&self.token_salt);
+        let token = client_token(&self.domain, event.text(), salt);
         let report = self.post_in_turn(event, &token, until).await;
         if report.delivery != Some(Delivery::AlreadyThere) {
             return report;
@@ -134,6 +142,10 @@ impl DataZone {
         self.rate.stop();
     }
 
+    pub(crate) fn pace(&self, now: Instant) -> Pace {
+        self.rate.pace(now)
+    }
+
     async fn post(&self, event: &Event, token: &str, time: Duration) -> Delivery {
         let post = self
             .client
@@ -154,17 +166,10 @@ impl DataZone {
     }
 }
 
-/// The configuration of a client with the region and the credentials for the domain.
-async fn client_config(config: &DataZoneConfig, aws: &SdkConfig) -> Builder {
-    let mut client = Builder::from(aws);
-    if let Some(role) = &config.role_arn {
-        let role = AssumeRoleProvider::builder(role)
-            .session_name("lineage-proxy")
-            .configure(aws)
-            .build()
-            .await;
-        client = client.credentials_provider(role);
-    }
+/// The configuration of a client with the region and the credentials for the domain. `who` assumes the role, if there is one.
+async fn client_config(config: &DataZoneConfig, aws: &Aws, who: &str) -> Builder {
+    let aws = aws.assume(config.role.as_ref(), who);
+    let mut client = Builder::from(aws.config().await);
     if let Some(region) = &config.region {
         client = client.region(Region::new(region.clone()));
     }

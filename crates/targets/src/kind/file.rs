@@ -6,98 +6,31 @@
 //! acknowledgement can write a line twice. Half a line that a crash left is removed at the next start: its event was not
 //! acknowledged, and is delivered again.
 
+mod open_file;
 mod rotation;
+mod settings;
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use journal::{Displacement, Identity, check_creatable, check_writable, sync_folder_of};
+use journal::{check_creatable, check_writable};
 use openlineage::Event;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use settings::{Count, FilePath, Setting, Size};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
-use tracing::{error, info, warn};
 
-use super::place::{is_same_path, resolve};
-use crate::{Capabilities, Delivery, Failure, Kind, OpenError, Reason, Scope, SettingError};
-use rotation::rotate;
+use self::settings::PATH;
+pub(crate) use self::settings::{FileConfig, FileSettings};
+use super::place::is_same_path;
+use crate::{Capabilities, Delivery, Failure, OpenError, Reason, Scope};
+use open_file::{OpenFile, append, reopen, write};
 
 /// The most lines that share one sync.
 const GROUP: usize = 256;
 
 /// What of the buffer for a group is kept for the next one, in bytes: more than a group of the usual events needs.
 const BUFFER: usize = 1 << 20;
-
-/// How often a group of lines is written, if the file is moved each time, before its events return to the queue.
-const ATTEMPTS: u32 = 3;
-
-/// The settings of a file target.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct FileSettings {
-    /// The file that events are appended to, one a line. Its folder has to exist, unless it is `data_dir`. Required.
-    #[schemars(extend("x-not-on-aws" = "no file outlives a function"))]
-    pub path: Option<Setting<FilePath>>,
-    /// The size at which the file is renamed to `PATH.MILLISECONDS` (since 1970) and a new one begun.
-    #[schemars(extend("x-not-on-aws" = "no file outlives a function"))]
-    pub max_bytes: Setting<Size>,
-    /// How many renamed files are kept; 0 keeps all.
-    #[schemars(extend("x-not-on-aws" = "no file outlives a function"))]
-    pub keep: Setting<Count<0, 1_000_000>>,
-}
-
-/// The settings of a file target, complete and checked.
-#[derive(Debug, Clone)]
-pub struct FileConfig {
-    /// The file that is written to.
-    pub path: PathBuf,
-    /// The size, in bytes, at which it is renamed and a new one begun.
-    pub max_bytes: u64,
-    /// How many renamed files are kept; 0 keeps all.
-    pub keep: usize,
-}
-
-impl FileConfig {
-    pub(super) fn is_same_destination(&self, other: &FileConfig) -> bool {
-        is_same_path(&self.path, &other.path)
-    }
-
-    /// What tells its place from others.
-    pub(super) fn identity(&self) -> String {
-        resolve(&self.path).display().to_string()
-    }
-}
-
-impl Default for FileSettings {
-    fn default() -> FileSettings {
-        FileSettings {
-            path: None,
-            max_bytes: Setting(100_000_000),
-            keep: Setting(0),
-        }
-    }
-}
-
-impl FileSettings {
-    pub(super) fn validate(self) -> Result<FileConfig, Vec<SettingError>> {
-        let path = self.path.ok_or(vec![SettingError::Required {
-            setting: PATH,
-            kind: Kind::File,
-        }])?;
-        Ok(FileConfig {
-            path: path.into_value(),
-            max_bytes: *self.max_bytes,
-            keep: usize::try_from(*self.keep).unwrap_or(usize::MAX),
-        })
-    }
-}
-
-const PATH: &str = "path";
 
 /// The lines that are delivered at the same time share a sync.
 pub(super) const CAPABILITIES: Capabilities = Capabilities {
@@ -178,12 +111,6 @@ struct Line {
     written: oneshot::Sender<Result<(), Arc<str>>>,
 }
 
-/// The open file, with its size when it was last written.
-struct Open {
-    file: fs::File,
-    identity: Identity,
-}
-
 impl File {
     /// Opens or creates the file; its folder has to exist.
     fn open(config: FileConfig) -> io::Result<File> {
@@ -246,7 +173,7 @@ impl File {
 /// Writes the lines that wait, in groups, until there are none.
 fn write_all(
     waiting: &Mutex<Waiting>,
-    kept: &mut Option<Open>,
+    kept: &mut Option<OpenFile>,
     config: &FileConfig,
     buffer: &mut Vec<u8>,
 ) {
@@ -290,71 +217,8 @@ pub(super) fn append_line(buffer: &mut Vec<u8>, event: &Event) {
     buffer.push(b'\n');
 }
 
-fn reopen(kept: &mut Option<Open>, config: &FileConfig) {
-    let file = config.path.display();
-    let is_same = |open: &Open| open.identity.verify_at(&config.path).is_ok();
-    let was_rotated = !kept.as_ref().is_some_and(is_same);
-    match append(&config.path) {
-        Ok(open) => {
-            if was_rotated {
-                info!(%file, "file reopened");
-            }
-            *kept = Some(open);
-        }
-        Err(error) => {
-            error!(%file, %error, "failed to reopen file");
-            *kept = None;
-        }
-    }
-}
-
 fn lock(waiting: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {
     waiting.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn append(path: &Path) -> io::Result<Open> {
-    let created = journal::create_file(path)?;
-    let mut options = OpenOptions::new();
-    // Where a link leads to nothing yet, this is what creates the file.
-    options.create(true).append(true).read(true).mode(0o600);
-    let mut file = options.open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("not a regular file"));
-    }
-    if !created {
-        end_line(&mut file)?;
-    }
-    // Through a link: the name is in the folder that the link leads to.
-    sync_folder_of(&fs::canonicalize(path)?)?;
-    let identity = Identity::of(&file)?;
-    Ok(Open { file, identity })
-}
-
-/// Makes the file end with a complete line, so that the next one does not continue half a line. A last line that lacks only
-/// its line break gets one.
-fn end_line(file: &mut fs::File) -> io::Result<()> {
-    let length = file.metadata()?.len();
-    let (mut rest, mut start) = (Vec::new(), length);
-    while start > 0 && !rest.contains(&b'\n') {
-        let size = start.min(64 << 10);
-        start -= size;
-        file.seek(SeekFrom::Start(start))?;
-        let mut part = Vec::new();
-        Read::by_ref(file).take(size).read_to_end(&mut part)?;
-        part.append(&mut rest);
-        rest = part;
-    }
-    let line = rest.rsplit(|byte| *byte == b'\n').next();
-    let line = line.unwrap_or_default();
-    if line.is_empty() {
-        return Ok(());
-    }
-    if serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok() {
-        file.write_all(b"\n")?;
-    } else {
-        file.set_len(length - line.len() as u64)?;
-    }
-    file.sync_data()
 }
 
 fn folder(path: &Path) -> &Path {
@@ -362,69 +226,6 @@ fn folder(path: &Path) -> &Path {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     }
-}
-
-/// Writes a group of lines to the file, and again if the path names another file afterwards.
-fn write(kept: &mut Option<Open>, config: &FileConfig, bytes: &[u8]) -> io::Result<()> {
-    for _ in 0..ATTEMPTS {
-        let mut open = ready(kept.take(), config)?;
-        let before = open.identity.size;
-        if let Err(error) = open
-            .file
-            .write_all(bytes)
-            .and_then(|()| open.file.sync_data())
-        {
-            // The next line would continue half a line. If it cannot be removed now, reopening the file does.
-            let is_longer = open.file.metadata().is_ok_and(|now| now.len() > before);
-            if is_longer && open.file.set_len(before).is_ok() {
-                *kept = Some(open);
-            }
-            return Err(error);
-        }
-        open.identity.size = before.saturating_add(bytes.len() as u64);
-        // A line in a file that the path does not name may be lost: a rotation may have compressed the file already.
-        match open.identity.verify_at(&config.path) {
-            Ok(()) => {
-                *kept = Some(open);
-                return Ok(());
-            }
-            Err(displaced) => report(&config.path, &displaced),
-        }
-    }
-    Err(io::Error::other(format!(
-        "moved {ATTEMPTS} times while it was written"
-    )))
-}
-
-/// The file at the path, or a new one if that has reached its size.
-fn ready(kept: Option<Open>, config: &FileConfig) -> io::Result<Open> {
-    let path = &config.path;
-    let in_place = kept.map(|open| open.identity.verify_at(path).map(|()| open));
-    let mut open = match in_place {
-        Some(Ok(open)) => open,
-        Some(Err(displaced)) => {
-            report(path, &displaced);
-            append(path)?
-        }
-        None => append(path)?,
-    };
-    let found = open.file.metadata()?;
-    if found.len() > 0 && found.len() >= config.max_bytes {
-        // After an error, the next group checks what the path names then.
-        rotate(config)?;
-        open = append(path)?;
-        // Somebody may have chosen the mode.
-        open.file.set_permissions(found.permissions())?;
-    }
-    open.identity = Identity::of(&open.file)?;
-    Ok(open)
-}
-
-fn report(path: &Path, displaced: &Displacement) {
-    warn!(
-        file = %path.display(), reason = %displaced,
-        "file was replaced; reopened it, and unacknowledged lines are written again"
-    );
 }
 
 #[cfg(test)]

@@ -17,25 +17,25 @@ mod slots;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use aws::Aws;
+use aws::{Aws, Role};
 use aws_config::Region;
 use aws_config::retry::RetryConfig;
-use aws_config::sts::AssumeRoleProvider;
-use aws_sdk_datazone::config::SharedCredentialsProvider;
 use openlineage::Event;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use settings::{AccountId, CheckedText, Count, Flag, OneOf, Setting, Size, Text, TextCheck};
+use settings::{
+    AccountId, CheckedText, Count, ExternalId, Flag, OneOf, RoleArn, Setting, Size, Text, TextCheck,
+};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use tokio::time::{Instant, timeout};
 use tracing::info;
 
-use super::datazone::RoleArn;
+use super::role;
 use crate::rate::RateController;
 use crate::response::{OwnCredentials, ResponseDetail, ResponseFilter, escaped};
 use crate::{
-    Capabilities, Delivery, DeliveryReport, Failure, OpenQuestion, Reason, RequiredDatasets,
+    Capabilities, Delivery, DeliveryReport, Failure, OpenQuestion, Pace, Reason, RequiredDatasets,
     Scope as FailureScope, SettingError,
 };
 use catalog::{Catalog, TableOutcome};
@@ -67,6 +67,8 @@ pub struct GlueSettings {
     pub catalog_id: Option<Setting<CheckedText<AccountId>>>,
     /// A role to assume, such as one in the account of the catalog.
     pub role_arn: Option<Setting<RoleArn>>,
+    /// The external id that the trust policy of the role asks for, if it does.
+    pub external_id: Option<Setting<CheckedText<ExternalId>>>,
     /// Whether datasets that are not tables of Glue get tables, in `database`.
     pub create_tables: Setting<Flag>,
     /// The database of the tables that are created. It is created too. Required with `create_tables`.
@@ -86,7 +88,7 @@ pub struct GlueSettings {
 pub struct GlueConfig {
     region: Option<String>,
     catalog_id: Option<String>,
-    role_arn: Option<String>,
+    role: Option<Role>,
     /// The database of the tables that are created, if they are.
     database: Option<String>,
     max_parameter_bytes: usize,
@@ -116,6 +118,7 @@ impl Default for GlueSettings {
             region: None,
             catalog_id: None,
             role_arn: None,
+            external_id: None,
             create_tables: Setting(false),
             database: None,
             max_parameter_bytes: Setting(32_000),
@@ -146,14 +149,18 @@ impl GlueSettings {
                 reason: "expected a size from 1 KB to 512 KB",
             });
         }
-        if !errors.is_empty() {
-            return Err(errors);
-        }
+        let role = match role::read(self.role_arn, self.external_id) {
+            Ok(role) if errors.is_empty() => role,
+            role => {
+                errors.extend(role.err());
+                return Err(errors);
+            }
+        };
         let max_parameter_bytes = usize::try_from(*self.max_parameter_bytes).unwrap_or(usize::MAX);
         Ok(GlueConfig {
             region: self.region.map(Setting::into_value),
             catalog_id: self.catalog_id.map(Setting::into_value),
-            role_arn: self.role_arn.map(Setting::into_value),
+            role,
             database: self.database.map(Setting::into_value),
             max_parameter_bytes,
             tables_per_second: NonZeroU32::new(*self.tables_per_second).unwrap_or(NonZeroU32::MIN),
@@ -167,20 +174,21 @@ impl GlueConfig {
     pub(super) fn is_same_destination(&self, other: &GlueConfig) -> bool {
         let catalog = |config: &GlueConfig| match &config.catalog_id {
             Some(id) => (Some(id.clone()), None),
-            None => (None, config.role_arn.clone()),
+            None => (None, config.role_arn().map(str::to_owned)),
         };
         self.region == other.region && catalog(self) == catalog(other)
     }
 
-    /// What tells its catalog from others.
+    /// Identifies its catalog. The external id of a role makes no difference.
     pub(super) fn identity(&self) -> String {
         let GlueConfig {
-            region,
-            catalog_id,
-            role_arn,
-            ..
+            region, catalog_id, ..
         } = self;
-        format!("{region:?} {catalog_id:?} {role_arn:?}")
+        format!("{region:?} {catalog_id:?} {:?}", self.role_arn())
+    }
+
+    fn role_arn(&self) -> Option<&str> {
+        self.role.as_ref().map(Role::arn)
     }
 }
 
@@ -225,17 +233,10 @@ impl std::fmt::Debug for Glue {
 impl Glue {
     /// Creates a client for the catalog.
     pub(super) async fn new(config: &GlueConfig, aws: &Aws) -> Glue {
-        let shared = aws.config().await;
+        let aws = aws.assume(config.role.as_ref(), "glue");
         // Every request counts against the budget, so `RateController` decides on retries.
-        let mut own = shared.to_builder().retry_config(RetryConfig::disabled());
-        if let Some(role) = &config.role_arn {
-            let role = AssumeRoleProvider::builder(role)
-                .session_name("lineage-proxy")
-                .configure(shared)
-                .build()
-                .await;
-            own = own.credentials_provider(SharedCredentialsProvider::new(role));
-        }
+        let own = aws.config().await.to_builder();
+        let mut own = own.retry_config(RetryConfig::disabled());
         if let Some(region) = &config.region {
             own = own.region(Region::new(region.clone()));
         }
@@ -263,6 +264,10 @@ impl Glue {
 
     pub(crate) fn stop(&self) {
         self.rate.stop();
+    }
+
+    pub(crate) fn pace(&self, now: Instant) -> Pace {
+        self.rate.pace(now)
     }
 
     /// Writes the tables of an event, one after the other. A table that fails keeps none of the others from being written; an

@@ -26,7 +26,7 @@ use tokio::time::Instant;
 use crate::batch::{BatchLimits, Batches};
 use crate::http::{REREADS, RereadPolicy, identity, open_questions};
 use crate::secret::Credential;
-use crate::{Capabilities, DeliveryReport, OpenError, OpenQuestion};
+use crate::{Capabilities, DeliveryReport, OpenError, OpenQuestion, Pace};
 use batch_format::BatchFormat;
 use endpoint::Endpoint;
 
@@ -140,5 +140,9 @@ impl OpenLineage {
 
     pub(crate) fn stop(&self) {
         self.endpoint.http.stop();
+    }
+
+    pub(crate) fn pace(&self, now: Instant) -> Pace {
+        self.endpoint.http.pace(now)
     }
 }

@@ -1,5 +1,7 @@
 //! The list of kinds, and the settings of each.
 
+mod role;
+
 use serde_json::json;
 
 use super::*;
@@ -53,12 +55,4 @@ fn settings_are_read_with_units_and_checked_against_each_other() {
             with: "api_key"
         }]
     ));
-    let roles = [
-        ("arn:aws:iam::123456789012:role/x", true),
-        ("arn:aws:iam::12:role/x", false),
-    ];
-    for (role, is_valid) in roles {
-        let section = json!({"domain_id": "dzd_a", "role_arn": role});
-        assert_eq!(Kind::DataZone.read(section).is_ok(), is_valid, "{role}");
-    }
 }

@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::state::{ALL_ACCEPTED, BURST, MAX_PAUSE, MIN_RATE, STEPS, WINDOW};
 use super::*;
 
 fn throttled(after: Option<Duration>) -> Failure {

@@ -11,7 +11,7 @@ use super::{Action, ActionOutput, Effect, Settings};
 use crate::module::{Module, ModuleLimits};
 use crate::plugin::{Transform, TransformOutput};
 use crate::rules::yaml::{FilePosition, MapOr, Optional, Size, Text, WholeNumber, did_you_mean};
-use crate::rules::{Context, Reader};
+use crate::rules::{Context, Reader, Trust};
 use crate::script::{Script, ScriptLimits};
 
 /// A script in Rhai: its text, or a map with its file.
@@ -49,13 +49,22 @@ impl Settings for ScriptSettings {
                     reader.error(at, format!("expected file or text, found {found}"));
                     return None;
                 }
-                if let Some(WholeNumber(operations)) = map.operations.value() {
-                    limits.operations = operations;
+                if let Some(operations) = map.operations.spanned() {
+                    let most = limits.operations;
+                    let WholeNumber(wanted) = operations.value;
+                    if reader.trust == Trust::Trial && wanted > most {
+                        let message = format!(
+                            "expected at most {most} operations in rules that are tried, found {wanted}"
+                        );
+                        reader.error(operations.at, message);
+                        return None;
+                    }
+                    limits.operations = wanted;
                 }
                 match (map.file.spanned(), map.text.spanned()) {
                     (Some(file), _) => {
                         let name = file.value.0;
-                        let bytes = reader.ok(file.at, (reader.sources.file)(&name))?;
+                        let bytes = reader.ok(file.at, reader.file(&name))?;
                         let text = String::from_utf8(bytes);
                         let text = text.map_err(|error| format!("{name}: {error}"));
                         (file.at, Some(name), reader.ok(file.at, text)?)
@@ -113,7 +122,7 @@ impl Settings for ModuleSettings {
         }
         let file = self.file.spanned()?;
         let name = file.value.0;
-        let bytes = reader.ok(file.at, (reader.sources.file)(&name))?;
+        let bytes = reader.ok(file.at, reader.file(&name))?;
         let module = Module::load(&bytes, &self.with.to_string(), limits);
         let module = module.map_err(|error| format!("{name}: {error}"));
         let module = reader.ok(file.at, module)?;

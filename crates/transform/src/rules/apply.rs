@@ -163,6 +163,11 @@ pub(super) fn run<'r>(
 }
 
 impl Rule {
+    /// Applies the rule to an event that is to be shown.
+    pub(super) fn redact(&self, event: &Event, context: &Context<'_>) -> Result<Effect, String> {
+        self.apply(event, context, &mut Vec::new())
+    }
+
     /// Applies the action. A panic is an error of this event, like any other.
     fn apply(
         &self,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use openlineage::Event;
 
-use super::read::{Reader, RuleResources};
+use super::reader::{Reader, RuleResources, Trust};
 use super::when::{UnmetCondition, When, WhenSettings};
 use super::yaml::{self, Node, Problem, Problems};
 use crate::plugin::Transforms;
@@ -34,6 +34,7 @@ impl Conditions {
         let reader = Reader {
             sources: &sources,
             problems: &problems,
+            trust: Trust::File,
         };
         let when = yaml::read::<WhenSettings>(node, &problems).map(|when| when.build(&reader));
         if let Some(reason) = when.as_ref().and_then(When::never) {

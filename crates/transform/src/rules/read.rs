@@ -2,14 +2,15 @@
 //!
 //! Each rule is read by itself, and reading continues after an error, so that a user sees all errors at once, each with
 //! line, column and the name of its rule. The types here are the file format: their doc comments are the descriptions
-//! of the JSON Schema, which a test generates from them. The settings of each action are with the action.
+//! of the JSON Schema, which a test generates from them. The settings of each action are with the action, and those of `coalesce`
+//! in a file of their own. Called by `rules.rs`.
+
+mod coalesce;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
@@ -18,67 +19,14 @@ use serde_json::json;
 
 use super::builtin::BUILTIN;
 use super::examples::{Example, ExampleSettings};
+use super::reader::{Reader, RuleResources, Trust, check_size};
 use super::when::{When, WhenSettings};
-use super::yaml::{
-    self, FilePosition, List, Node, Optional, Problem, Problems, Size, Text, Value, WholeNumber,
-};
+use super::yaml::{self, List, Node, Optional, Problem, Problems, Text, Value, WholeNumber};
 use super::{OnFailure, Rule, RuleSet};
 use crate::action::ACTIONS;
-use crate::plugin::Transforms;
 
-/// What a rules file may refer to.
-#[derive(Clone, Copy)]
-pub struct RuleResources<'s> {
-    /// Reads a file next to the rules file: a script, a module, an event.
-    pub file: &'s dyn Fn(&str) -> Result<Vec<u8>, String>,
-    /// The transforms that are compiled in.
-    pub transforms: &'s Transforms,
-    /// The key of the hashes that replace redacted values.
-    pub hash_key: Option<&'s [u8]>,
-    /// The names of targets that conditions may name; if empty, any name is accepted.
-    pub targets: &'s [&'s str],
-}
-
-/// Which events of a run are merged.
-#[derive(Debug, Clone)]
-pub struct Coalesce {
-    pub(super) when: When,
-    /// How long the first event of a run waits for others, where events can be buffered.
-    pub window: Duration,
-    /// Line and column of the window, or of `coalesce` without one, for an error about its length.
-    pub window_at: (u64, u64),
-    /// Whether a START is delivered before the end.
-    pub keep_start: bool,
-    /// The most bytes of a merged event.
-    pub max_bytes: Option<usize>,
-}
-
-/// What settings are built with: the sources that they may refer to, and the problems found so far.
-pub(crate) struct Reader<'r> {
-    pub(crate) sources: &'r RuleResources<'r>,
-    pub(crate) problems: &'r Problems,
-}
-
-impl Reader<'_> {
-    pub(crate) fn error(&self, at: FilePosition, message: impl fmt::Display) {
-        self.problems.error(at, message);
-    }
-
-    pub(crate) fn warn(&self, at: FilePosition, message: impl fmt::Display) {
-        self.problems.warn(at, message);
-    }
-
-    pub(crate) fn ok<T>(
-        &self,
-        at: FilePosition,
-        result: Result<T, impl fmt::Display>,
-    ) -> Option<T> {
-        self.problems.ok(at, result)
-    }
-}
-
-/// The longest window, in seconds: an event has to be released before its visibility timeout ends.
-const LONGEST_WINDOW: u64 = 900;
+pub use coalesce::Coalesce;
+use coalesce::{CoalesceSettings, read_coalesce};
 
 /// The most characters of a rule's name, which is in every log line and metric label about it.
 const LONGEST_NAME: usize = 100;
@@ -125,38 +73,28 @@ struct RuleSettings {
     /// Examples that run with this rule alone.
     examples: Optional<List<ExampleSettings, 0>>,
 }
-
-/// Merges the events of one run into as few as the target needs.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(
-    default,
-    deny_unknown_fields,
-    expecting = "a map with window, keep_start, max_bytes, when"
-)]
-#[schemars(rename = "Coalesce")]
-struct CoalesceSettings {
-    /// Which events may be merged; without it, every event.
-    when: Optional<WhenSettings>,
-    /// How long the first event of a run waits for others: 30s, or a number of seconds; at most 900 s.
-    window: Optional<Window>,
-    /// Whether a START event is delivered before the end of its run. The default is true.
-    keep_start: Optional<bool>,
-    /// The most bytes of a merged event.
-    max_bytes: Optional<Size>,
-}
-
 /// Reads a rules file. Returns all errors, by line.
-pub(super) fn read(text: &str, sources: &RuleResources<'_>) -> Result<RuleSet, Vec<Problem>> {
+pub(super) fn read(
+    text: &str,
+    sources: &RuleResources<'_>,
+    trust: Trust,
+) -> Result<RuleSet, Vec<Problem>> {
     let root = yaml::parse(text).map_err(|problem| vec![problem])?;
     if let Value::Null = root.value {
         // The file may be half written, so this must not count as a file without rules.
         let message = "the file is empty; rules: [] means none";
         return Err(vec![Problem::new(root.at, message)]);
     }
+    match trust {
+        Trust::File => {}
+        // Before anything of it is compiled.
+        Trust::Trial => check_size(&root)?,
+    }
     let problems = Problems::default();
     let reader = Reader {
         sources,
         problems: &problems,
+        trust,
     };
     let mut rules = RuleSet::default();
     let file: FileSettings = yaml::read(&root, &problems).unwrap_or_default();
@@ -260,20 +198,6 @@ fn read_rule(node: &Node, examples: &mut Vec<Example>, reader: &Reader<'_>) -> O
     })
 }
 
-fn read_coalesce(node: &Node, reader: &Reader<'_>) -> Option<Coalesce> {
-    let settings: CoalesceSettings = yaml::read(node, reader.problems)?;
-    let when = build_when(settings.when, reader);
-    let window = settings.window.spanned();
-    let at = window.as_ref().map_or(node.at, |window| window.at);
-    Some(Coalesce {
-        when,
-        window: window.map_or(Duration::from_secs(5), |window| window.value.0),
-        window_at: (at.line, at.column),
-        keep_start: settings.keep_start.value().unwrap_or(true),
-        max_bytes: settings.max_bytes.value().map(|size| size.0),
-    })
-}
-
 fn build_when(settings: Optional<WhenSettings>, reader: &Reader<'_>) -> When {
     let Some(settings) = settings.spanned() else {
         return When::default();
@@ -343,27 +267,6 @@ impl TryFrom<Text> for RuleName {
                 "expected a name of 1 to {LONGEST_NAME} printable ASCII characters, found {name:?}"
             )),
         }
-    }
-}
-
-/// A window of time: seconds, or a duration such as `30s`.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(try_from = "Text")]
-#[schemars(inline, extend("minimum" = 0, "maximum" = LONGEST_WINDOW))]
-struct Window(Duration);
-
-impl TryFrom<Text> for Window {
-    type Error = String;
-
-    fn try_from(Text(text): Text) -> Result<Window, String> {
-        let parsed = match text.parse::<u64>() {
-            Ok(seconds) => Some(Duration::from_secs(seconds)),
-            Err(_) => humantime::parse_duration(&text).ok(),
-        };
-        let window = parsed.filter(|window| *window <= Duration::from_secs(LONGEST_WINDOW));
-        window.map(Window).ok_or_else(|| {
-            format!("expected a time of at most {LONGEST_WINDOW}s, such as 30s, found {text:?}")
-        })
     }
 }
 

@@ -3,6 +3,7 @@
 mod examples;
 mod explain;
 mod reading;
+mod redacted;
 mod schema;
 mod warnings;
 

@@ -2,15 +2,12 @@
 //!
 //! Which are selected is decided in `letters.rs`. Called by `dead_letters.rs`.
 
-use std::collections::{BTreeSet, HashSet};
-use std::time::Duration;
-
 use futures_util::stream::{FuturesOrdered, StreamExt};
 use indicatif::ProgressBar;
-use proxy::queue::{Embedded, QueueError, SqsDeadLetters, SqsLetter, now};
-use tokio::time::{Instant, sleep_until};
+use proxy::queue::{Embedded, QueueError, Rate, SqsDeadLetters, SqsWalk, now};
+use std::collections::{BTreeSet, HashSet};
 
-use super::letters::{DeadLetterSource, MAX_LETTERS, Selection, Visit, walk};
+use super::letters::{DeadLetterSource, MAX_LETTERS, Selection};
 
 /// The most operations in flight: they share commits, as incoming events do.
 const CONCURRENCY: usize = 64;
@@ -31,12 +28,6 @@ pub(super) struct Summary {
     pub(super) stopped: BTreeSet<String>,
 }
 
-/// A rate limit: each operation waits for its turn.
-pub(super) struct Rate {
-    interval: Duration,
-    next: Instant,
-}
-
 /// What was done so far.
 struct Tally<'p> {
     /// The ids that are still to be found.
@@ -46,29 +37,11 @@ struct Tally<'p> {
     progress: &'p ProgressBar,
 }
 
-impl Rate {
-    /// Creates a rate limit; 0 is no limit.
-    pub(super) fn new(per_second: u32) -> Rate {
-        Rate {
-            interval: Duration::from_secs(1)
-                .checked_div(per_second)
-                .unwrap_or_default(),
-            next: Instant::now(),
-        }
-    }
-
-    /// Returns the most operations in flight: with a rate limit, one.
-    fn concurrency(&self) -> usize {
-        if self.interval.is_zero() {
-            CONCURRENCY
-        } else {
-            1
-        }
-    }
-
-    async fn turn(&mut self) {
-        sleep_until(self.next).await;
-        self.next = Instant::now() + self.interval;
+/// Returns the most operations in flight: with a rate limit, one.
+fn concurrency(rate: &Rate) -> usize {
+    match rate.is_unlimited() {
+        true => CONCURRENCY,
+        false => 1,
     }
 }
 
@@ -144,7 +117,7 @@ async fn act_embedded(
         rate.turn().await;
         in_flight.push_back(act_on(queue, id, operation));
         tally.wanted.remove(id);
-        if in_flight.len() >= rate.concurrency()
+        if in_flight.len() >= concurrency(&rate)
             && let Some(done) = in_flight.next().await
         {
             tally.add(done?);
@@ -168,16 +141,33 @@ async fn act_sqs(
     queue: &SqsDeadLetters,
     operation: Operation,
     selection: &Selection,
+    rate: Rate,
+    tally: &mut Tally<'_>,
+) -> anyhow::Result<()> {
+    let mut walk = queue.walk();
+    let acted = act_in(&mut walk, queue, (operation, selection), rate, tally).await;
+    let released = walk.end().await;
+    acted?;
+    Ok(released?)
+}
+
+async fn act_in(
+    walk: &mut SqsWalk<'_>,
+    queue: &SqsDeadLetters,
+    (operation, selection): (Operation, &Selection),
     mut rate: Rate,
     tally: &mut Tally<'_>,
 ) -> anyhow::Result<()> {
     let started = now();
-    let each = async |letter: &SqsLetter| {
+    while !selection.is_done(&tally.wanted) {
+        let Some(letter) = walk.next().await? else {
+            return Ok(());
+        };
         tally.progress.inc(1);
         // A dead letter that failed again in the meantime is not redriven a second time.
         let is_new = letter.letter.dead_at > started;
         if is_new || !selection.contains(&letter.letter, started) {
-            return Ok(Visit::Keep);
+            continue;
         }
         rate.turn().await;
         match operation {
@@ -186,10 +176,7 @@ async fn act_sqs(
         }
         tally.count += 1;
         tally.wanted.remove(&letter.letter.id);
-        Ok(match selection.is_done(&tally.wanted) {
-            true => Visit::RemoveAndStop,
-            false => Visit::Remove,
-        })
-    };
-    walk(queue, each).await
+        walk.removed();
+    }
+    Ok(())
 }

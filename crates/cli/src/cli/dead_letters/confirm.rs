@@ -1,8 +1,9 @@
 //! Asks before events are deleted for good. Called by `dead_letters.rs`.
 
-use std::io::{BufRead, IsTerminal};
+use std::io::{BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 
+use crate::cli::tell;
 use crate::cli::{FINE, no};
 
 /// The answer to a request for confirmation.
@@ -23,7 +24,13 @@ pub(super) fn confirmed(count: usize) -> anyhow::Result<Confirmation> {
         return Ok(Confirmation::NoTerminal);
     }
     let what = if count == 1 { "event" } else { "events" };
-    eprint!("Delete {count} {what} for good? Type yes, or the number: ");
+    let asked = write!(
+        std::io::stderr(),
+        "Delete {count} {what} for good? Type yes, or the number: "
+    );
+    if asked.is_err() {
+        return Ok(Confirmation::NoTerminal); // nobody has seen the question
+    }
     let mut line = String::new();
     stdin.lock().read_line(&mut line)?;
     let line = line.trim();
@@ -40,13 +47,13 @@ pub(super) fn refuse(answer: &Confirmation, count: usize) -> ExitCode {
     match answer {
         Confirmation::Yes => FINE,
         Confirmation::No => {
-            eprintln!("lineage-proxy: nothing was deleted");
+            tell(format_args!("lineage-proxy: nothing was deleted"));
             no()
         }
         Confirmation::NoTerminal => {
-            eprintln!(
+            tell(format_args!(
                 "lineage-proxy: cannot ask whether to delete all {count} without a terminal; pass --yes"
-            );
+            ));
             ExitCode::from(2)
         }
     }

@@ -6,7 +6,9 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use proxy::queue::{DeadLetter, Embedded, SqsDeadLetters, SqsLetter, Status, now};
+use proxy::queue::{
+    DeadLetter, DeadLetterGroups, Embedded, SqsDeadLetters, SqsLetter, Status, now,
+};
 
 /// The most dead letters that are listed or selected at once.
 pub(super) const MAX_LETTERS: u32 = 1_000_000;
@@ -87,13 +89,34 @@ impl DeadLetterSource {
                     if filter.contains(&letter.letter, now) {
                         found.push(letter.letter.clone());
                     }
-                    Ok(Visit::Keep)
+                    Ok(true)
                 };
                 walk(queue, look).await?;
                 found.sort_by_key(|letter| letter.dead_at);
             }
         }
         Ok(found)
+    }
+
+    /// Groups the letters that pass the filter by reason, the largest group first.
+    pub(super) async fn groups(&self, filter: &Filter) -> anyhow::Result<DeadLetterGroups> {
+        let now = now();
+        Ok(match self {
+            DeadLetterSource::Embedded(queues) => {
+                let mut all = Vec::new();
+                for queue in queues {
+                    let filter = filter.clone();
+                    let is_wanted = move |letter: &DeadLetter| filter.contains(letter, now);
+                    // A terminal can be interrupted.
+                    all.push(queue.dead_letter_groups(Duration::MAX, is_wanted).await?);
+                }
+                DeadLetterGroups::merged(all)
+            }
+            DeadLetterSource::Sqs(queue) => {
+                let is_wanted = |letter: &SqsLetter| filter.contains(&letter.letter, now);
+                queue.groups(|| false, is_wanted).await? // a terminal can be interrupted
+            }
+        })
     }
 
     /// Returns the event of a letter.
@@ -112,10 +135,10 @@ impl DeadLetterSource {
                 let mut body = None;
                 let look = async |letter: &SqsLetter| {
                     if letter.letter.id != id {
-                        return Ok(Visit::Keep);
+                        return Ok(true);
                     }
                     body = Some(queue.body(letter).await?);
-                    Ok(Visit::KeepAndStop)
+                    Ok(false)
                 };
                 walk(queue, look).await?;
                 Ok(body)
@@ -144,54 +167,29 @@ impl DeadLetterSource {
         Ok(Status {
             waiting: statuses.clone().map(|status| status.waiting).sum(),
             in_flight: statuses.clone().map(|status| status.in_flight).sum(),
+            retrying: statuses.clone().map(|status| status.retrying).sum(),
             dead_letters: statuses.clone().map(|status| status.dead_letters).sum(),
             oldest_seconds: statuses.filter_map(|status| status.oldest_seconds).max(),
         })
     }
 }
 
-/// What a visit did to a dead letter, and whether the walk continues.
-pub(super) enum Visit {
-    /// It stays a dead letter.
-    Keep,
-    /// It is no longer a dead letter.
-    Remove,
-    /// It stays a dead letter, and the walk ends.
-    KeepAndStop,
-    /// It is no longer a dead letter, and the walk ends.
-    RemoveAndStop,
-}
-
-/// Visits each dead letter once. Makes those that stay visible again at the end.
-pub(super) async fn walk(
+/// Passes each dead letter to `look`, until that returns `false`. All are visible again at the end.
+async fn walk(
     queue: &SqsDeadLetters,
-    mut look: impl AsyncFnMut(&SqsLetter) -> anyhow::Result<Visit>,
+    mut look: impl AsyncFnMut(&SqsLetter) -> anyhow::Result<bool>,
 ) -> anyhow::Result<()> {
-    let (mut seen, mut kept) = (HashSet::new(), Vec::new());
+    let mut walk = queue.walk();
     let walked = async {
-        loop {
-            let page = queue.page().await?;
-            let before = seen.len();
-            let mut over = false;
-            for letter in page {
-                if !seen.insert(letter.queue_id().to_owned()) || over {
-                    kept.push(letter.receipt().to_owned());
-                    continue;
-                }
-                let left = look(&letter).await;
-                if !matches!(left, Ok(Visit::Remove | Visit::RemoveAndStop)) {
-                    kept.push(letter.receipt().to_owned());
-                }
-                over = matches!(left?, Visit::KeepAndStop | Visit::RemoveAndStop);
-            }
-            // Nothing new: all were visited, or the first became visible again.
-            if over || seen.len() == before {
-                return anyhow::Ok(());
+        while let Some(letter) = walk.next().await? {
+            if !look(letter).await? {
+                break;
             }
         }
+        anyhow::Ok(())
     };
     let walked = walked.await;
-    let released = queue.release(&kept).await;
+    let released = walk.end().await;
     walked?;
     Ok(released?)
 }

@@ -3,11 +3,12 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use proxy::queue::{DeadLetter, Status, now};
+use proxy::queue::{DeadLetter, DeadLetterGroups, Status, now};
 use serde_json::json;
 
 use super::act::Summary;
 use crate::cli::table::{Fit, Table};
+use crate::cli::tell;
 use crate::cli::{FINE, Output, no, print};
 
 /// Prints dead letters as a table, or as JSON.
@@ -26,17 +27,57 @@ pub(super) fn list(letters: &[DeadLetter], output: Output) -> anyhow::Result<Exi
                 ("reason", Fit::Wrap),
             ]);
             for letter in letters {
-                let seconds = u64::try_from((now - letter.dead_at) / 1_000).unwrap_or(0);
                 table.row([
                     letter.id.clone(),
                     letter.target.clone().unwrap_or_else(|| "-".to_owned()),
-                    format!("{} ago", age(seconds)),
+                    ago(letter.dead_at, now),
                     letter.attempts.to_string(),
                     letter.size.to_string(),
                     letter.reason.clone(),
                 ]);
             }
             print(table.text())?;
+        }
+    }
+    Ok(FINE)
+}
+
+/// Prints dead letters by reason as a table, or as JSON.
+pub(super) fn groups(found: &DeadLetterGroups, output: Output) -> anyhow::Result<ExitCode> {
+    match output {
+        Output::Json => print(serde_json::to_string(found)?)?,
+        Output::Text if found.groups.is_empty() => print("no dead letters")?,
+        Output::Text => {
+            let now = now();
+            let mut table = Table::new([
+                ("count", Fit::Whole),
+                ("target", Fit::Whole),
+                ("first", Fit::From(100)),
+                ("last", Fit::Whole),
+                ("came back", Fit::Whole),
+                ("reason", Fit::Wrap),
+                ("example", Fit::Whole),
+            ]);
+            for group in &found.groups {
+                table.row([
+                    group.count.to_string(),
+                    group.target.clone().unwrap_or_else(|| "-".to_owned()),
+                    ago(group.first_dead_at, now),
+                    ago(group.last_dead_at, now),
+                    group
+                        .came_back
+                        .map_or_else(|| "-".to_owned(), |count| count.to_string()),
+                    group.shape.clone(),
+                    group.example.id.clone(),
+                ]);
+            }
+            print(table.text())?;
+            if found.others > 0 {
+                tell(format_args!(
+                    "lineage-proxy: {} dead letters have further reasons",
+                    found.others
+                ));
+            }
         }
     }
     Ok(FINE)
@@ -54,9 +95,9 @@ pub(super) fn report(word: &str, done: &Summary, output: Output) -> anyhow::Resu
         Output::Text => print(format!("{count} {word}"))?,
     }
     for target in stopped {
-        eprintln!(
+        tell(format_args!(
             "lineage-proxy: target {target} is not configured: what was redriven is delivered once serve starts with it"
-        );
+        ));
     }
     let unknown = missing.iter().map(|id| unknown(id)).next_back();
     Ok(unknown.unwrap_or(FINE))
@@ -64,7 +105,9 @@ pub(super) fn report(word: &str, done: &Summary, output: Output) -> anyhow::Resu
 
 /// Reports an id that no dead letter has.
 pub(super) fn unknown(id: &str) -> ExitCode {
-    eprintln!("lineage-proxy: no dead letter has the id {id}");
+    tell(format_args!(
+        "lineage-proxy: no dead letter has the id {id}"
+    ));
     no()
 }
 
@@ -80,6 +123,12 @@ pub(super) fn status(status: &Status) -> anyhow::Result<()> {
         Some(seconds) => print(format!("oldest         {}", age(seconds))),
         None => Ok(()),
     }
+}
+
+/// Formats a time as how long ago it was.
+fn ago(at: i64, now: i64) -> String {
+    let seconds = u64::try_from(now.saturating_sub(at) / 1_000).unwrap_or(0);
+    format!("{} ago", age(seconds))
 }
 
 /// Formats an age by its two largest units: `2h 5m`.

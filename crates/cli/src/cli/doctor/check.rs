@@ -53,7 +53,10 @@ mod tests {
     fn a_role_that_may_not_be_assumed_is_named_with_who_assumes_it() {
         let stack = Stack::with(
             "s",
-            &[("TargetRoleArn", "arn:aws:iam::2:role/poster")],
+            &[
+                ("TargetRoleArn", "arn:aws:iam::2:role/poster"),
+                ("TargetExternalId", "team-a"),
+            ],
             &[("CheckRoleArn", "arn:aws:iam::1:role/s-CheckRole-a")],
         );
         let failed = |message: &str| {
@@ -70,6 +73,7 @@ mod tests {
         assert!(advice.starts_with(
             "let arn:aws:iam::2:role/poster trust arn:aws:iam::1:role/s-CheckRole-a:"
         ));
+        assert!(advice.contains("the external id team-a or none"));
         let (_, advice) = failed("AccessDeniedException");
         assert!(advice.contains("datazone:ListLineageEvents"));
         assert_eq!(

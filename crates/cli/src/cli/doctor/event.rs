@@ -14,9 +14,10 @@ use reqwest::Url;
 use serde_json::Value;
 use targets::DENIED_BY_DOMAIN;
 use tokio::time::{Instant, sleep};
+use uuid::Uuid;
 
 use super::parts::datazone;
-use super::{Step, send};
+use super::{Step, Verdict, queries, send};
 use crate::cli::stack::Stack;
 
 /// The time between two polls: far below the rate limits of the APIs.
@@ -53,7 +54,8 @@ impl Trace<'_> {
     pub(super) async fn follow(&self) -> anyhow::Result<Vec<Step>> {
         let started = SystemTime::now();
         let until = Instant::now() + self.patience;
-        let run = uuid::Uuid::now_v7().to_string();
+        let run_id = Uuid::now_v7();
+        let run = run_id.to_string();
         let mut steps = Vec::new();
         self.waiting.set_message("sending an event");
         let sent = send::send(self, &run).await?;
@@ -65,7 +67,13 @@ impl Trace<'_> {
             return Ok(steps);
         }
         let (delivered, step) = self.delivery(&id, started, until).await?;
+        let is_logged = delivered && step.verdict == Verdict::Good;
         steps.push(step);
+        if is_logged {
+            self.waiting
+                .set_message("waiting for CloudWatch Logs Insights");
+            steps.push(queries::step(self.stack, run_id, started - SKEW).await);
+        }
         if delivered && self.stack.optional("DomainId").is_some() {
             steps.push(self.processing(&run, started, until).await?);
         }
@@ -287,8 +295,12 @@ const ASSUME_ROLE: &str = "sts:AssumeRole";
 /// Returns what lets a function assume the role of the stack.
 pub(super) fn assume_advice(role: &str, stack: &Stack) -> String {
     let target = stack.parameter("TargetRoleArn").unwrap_or("TargetRoleArn");
+    let external_id = match stack.parameter("TargetExternalId") {
+        Some(id) => format!("the external id {id} or none"),
+        None => "no external id, unless TargetExternalId has it".to_owned(),
+    };
     format!(
-        "let {target} trust {role}: its account as the principal, and the role in a condition on aws:PrincipalArn (docs/aws.md, \"A domain in another account\"); and let no permissions boundary or organization policy deny it"
+        "let {target} trust {role}: its account as the principal, the role in a condition on aws:PrincipalArn (docs/aws.md, \"A domain in another account\"), and {external_id}; and let no permissions boundary or organization policy deny it"
     )
 }
 

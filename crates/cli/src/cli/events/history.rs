@@ -13,7 +13,7 @@ use super::insights::time_of;
 use super::query::Selection;
 
 /// The fields of a line that say which event it is about, and whose values stand in the head of an event.
-const IDENTITY: [&str; 9] = [
+const IDENTITY: [&str; 10] = [
     "message",
     "id",
     "ids",
@@ -21,6 +21,7 @@ const IDENTITY: [&str; 9] = [
     "job.namespace",
     "job.name",
     "datasets",
+    "dataset_count",
     "event.type",
     "outcome",
 ];
@@ -51,6 +52,9 @@ pub(super) struct History {
     /// Those that it names. The log does not tell them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) datasets: Vec<Name>,
+    /// How many it names, if not all of them were recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) dataset_count: Option<u64>,
     #[serde(rename = "event.type")]
     pub(super) event_type: Option<String>,
     /// When ingest accepted it, as its id says.
@@ -197,6 +201,7 @@ fn history(id: Option<Uuid>, lines: &[&Line]) -> History {
         namespace: first("job.namespace"),
         name: first("job.name"),
         datasets: Vec::new(),
+        dataset_count: None,
         event_type: first("event.type"),
         accepted_at: id.and_then(|id| accepted_at(&id)).map(written),
         outcomes: own.iter().filter_map(outcome).collect(),

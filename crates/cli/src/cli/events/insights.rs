@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep};
 
 use super::history::Line;
 use super::log_groups::LogGroups;
+use crate::cli::tell;
 
 /// The most log events that a query returns
 /// (<https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_StartQuery.html>).
@@ -82,40 +83,56 @@ impl Insights {
         query: &str,
         range: Range,
     ) -> Result<(Vec<Line>, bool), QueryError> {
-        let mut lines = Vec::new();
-        let mut is_cut = false;
-        for groups in self.chunks() {
-            let found = self.run(query, groups, range).await?;
-            is_cut |= found.is_full();
-            lines.extend(found.lines);
-        }
-        Ok((lines, is_cut))
+        self.search(query, range, WhenFull::Stop).await
     }
 
     /// Returns all lines that a query finds: where there are more than it may return, those of shorter times. Of a second with more,
     /// the rest is missing, which is said once.
     pub(super) async fn all(&self, query: &str, range: Range) -> Result<Vec<Line>, QueryError> {
-        let mut lines = Vec::new();
-        let mut is_cut = false;
+        let (lines, is_cut) = self.search(query, range, WhenFull::Divide).await?;
+        if is_cut {
+            tell(format_args!(
+                "lineage-proxy: more than {MOST} lines were logged within a second, and a query returns no more: some are missing"
+            ));
+        }
+        Ok(lines)
+    }
+
+    /// Searches a range, the newest part first, and divides what one query cannot do. Also returns whether there are more lines.
+    async fn search(
+        &self,
+        query: &str,
+        range: Range,
+        when_full: WhenFull,
+    ) -> Result<(Vec<Line>, bool), QueryError> {
+        let (mut lines, mut is_cut) = (Vec::new(), false);
         for groups in self.chunks() {
             let mut ranges = vec![range];
             while let Some(range) = ranges.pop() {
-                let found = self.run(query, groups.clone(), range).await?;
-                match halves(range) {
-                    Some(halves) if found.is_full() => ranges.extend(halves),
-                    Some(_) | None => {
+                match after(
+                    self.run(query, groups.clone(), range).await,
+                    range,
+                    when_full,
+                )? {
+                    After::Divide(halves, why) => {
+                        if let Some(why) = why {
+                            tell(format_args!(
+                                "lineage-proxy: {why}; each half of that time is looked at"
+                            ));
+                        }
+                        ranges.extend(halves);
+                    }
+                    After::Lines(found) => {
                         is_cut |= found.is_full();
+                        if found.is_full() && when_full == WhenFull::Stop {
+                            ranges.clear(); // what is older is not among the newest
+                        }
                         lines.extend(found.lines);
                     }
                 }
             }
         }
-        if is_cut {
-            eprintln!(
-                "lineage-proxy: more than {MOST} lines were logged within a second, and a query returns no more: some are missing"
-            );
-        }
-        Ok(lines)
+        Ok((lines, is_cut))
     }
 
     /// Stops the query that runs.
@@ -172,9 +189,13 @@ impl Insights {
         let get = GetQueryResults { query_id: id };
         let mut pause = POLLS.0;
         loop {
-            let found = self.client.send(&get).await;
-            let found = found.map_err(|error| refused("logs:GetQueryResults", &error))?;
-            match next(found, Instant::now() >= until)? {
+            let next = match self.client.send(&get).await {
+                Ok(found) => next(found, Instant::now() >= until)?,
+                // The query goes on meanwhile.
+                Err(error) if passes(&error) && Instant::now() < until => Next::Wait,
+                Err(error) => return Err(refused("logs:GetQueryResults", &error)),
+            };
+            match next {
                 Next::Results(rows) => {
                     self.lock().take();
                     return Ok(rows);
@@ -191,11 +212,7 @@ impl Insights {
         loop {
             match self.client.send(start).await {
                 Ok(started) => return Ok(started.query_id),
-                Err(error)
-                    if error.code() == Some("LimitExceededException") && Instant::now() < until =>
-                {
-                    sleep(pause).await;
-                }
+                Err(error) if passes(&error) && Instant::now() < until => sleep(pause).await,
                 Err(error) => return Err(refused("logs:StartQuery", &error)),
             }
             pause = (pause * 2).min(POLLS.1);
@@ -238,6 +255,48 @@ impl QueryLines {
     }
 }
 
+/// What to do with a range that has more lines than a query returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WhenFull {
+    /// Leave the older ones.
+    Stop,
+    /// Look at shorter times.
+    Divide,
+}
+
+/// What follows from a query.
+enum After {
+    Lines(QueryLines),
+    /// Look at these, of which the last is the newest; why, if it is worth a word.
+    Divide([Range; 2], Option<QueryError>),
+}
+
+fn after(
+    found: Result<QueryLines, QueryError>,
+    range: Range,
+    when_full: WhenFull,
+) -> Result<After, QueryError> {
+    match (found, halves(range)) {
+        (Ok(found), Some(halves)) if found.is_full() && when_full == WhenFull::Divide => {
+            Ok(After::Divide(halves, None))
+        }
+        (Ok(found), _) => Ok(After::Lines(found)),
+        (Err(error), Some(halves)) if error.is_too_long() => Ok(After::Divide(halves, Some(error))),
+        (Err(error), _) => Err(error),
+    }
+}
+
+impl QueryError {
+    /// Whether the same query may succeed for a shorter time.
+    fn is_too_long(&self) -> bool {
+        match self {
+            QueryError::TooLong => true,
+            QueryError::NotComplete(status) => *status == QueryStatus::Timeout.name(),
+            QueryError::Call { .. } => false,
+        }
+    }
+}
+
 /// Divides a range at a whole second, as queries have seconds. A second is not divided.
 fn halves(range: Range) -> Option<[Range; 2]> {
     let (since, until) = (range.since.div_euclid(1_000), range.until.div_euclid(1_000));
@@ -274,6 +333,18 @@ fn next(found: QueryResults, is_over: bool) -> Result<Next, QueryError> {
     }
 }
 
+/// Whether a call may succeed later: the account runs as many queries as it may, calls it too often, or the service has a fault
+/// (<https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_StartQuery.html#API_StartQuery_Errors>).
+fn passes(error: &aws::Error) -> bool {
+    let is_known = |code| {
+        matches!(
+            code,
+            "LimitExceededException" | "ServiceUnavailableException"
+        )
+    };
+    error.is_throttling() || error.code().is_some_and(is_known)
+}
+
 fn refused(operation: &'static str, error: &aws::Error) -> QueryError {
     let code = error.code().unwrap_or_default();
     QueryError::Call {
@@ -298,72 +369,4 @@ pub(super) fn time_of(text: &str) -> Option<OffsetDateTime> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn only_complete_results_are_results() {
-        let found = |status| QueryResults {
-            results: vec![vec![]],
-            status,
-        };
-        assert!(
-            matches!(next(found(QueryStatus::Complete), true), Ok(Next::Results(rows)) if rows.len() == 1)
-        );
-        for status in [
-            QueryStatus::Scheduled,
-            QueryStatus::Running,
-            QueryStatus::Unknown,
-        ] {
-            assert!(matches!(next(found(status), false), Ok(Next::Wait)));
-            assert!(matches!(
-                next(found(status), true),
-                Err(QueryError::TooLong)
-            ));
-        }
-        for status in [
-            QueryStatus::Failed,
-            QueryStatus::Cancelled,
-            QueryStatus::Timeout,
-        ] {
-            let error = next(found(status), false)
-                .err()
-                .map(|error| error.to_string());
-            assert!(error.is_some_and(|error| error.contains(status.name())));
-        }
-    }
-
-    proptest! {
-        /// No millisecond is left out, and it comes to an end.
-        #[test]
-        fn halves_cover_their_range(since in 0_i64..10_000_000, length in 0_i64..10_000_000) {
-            let range = Range { since, until: since + length };
-            if let Some([first, second]) = halves(range) {
-                prop_assert_eq!((first.since, second.until), (range.since, range.until));
-                prop_assert_eq!(first.until + 1, second.since);
-                prop_assert!(first.since <= first.until && second.since <= second.until);
-            } else {
-                prop_assert!(length < 2_000);
-            }
-        }
-    }
-
-    #[test]
-    fn rows_that_are_no_lines_of_ours_count_for_the_limit() {
-        let found = |rows| QueryLines {
-            lines: Vec::new(),
-            rows,
-        };
-        assert!(found(MOST as usize).is_full());
-        assert!(!found(MOST as usize - 1).is_full());
-    }
-
-    #[test]
-    fn the_time_of_a_row_is_utc() {
-        let time = time_of("2026-11-20 10:00:00.007").map(|time| time.unix_timestamp_nanos());
-        assert_eq!(time, Some(1_795_168_800_007_000_000));
-        assert_eq!(time_of("1795168800007"), None);
-    }
-}
+mod tests;

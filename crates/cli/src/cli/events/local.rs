@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use ::history::{Found, FoundEvent, FoundOutcome, Page, Search};
+use ::history::{Found, FoundEvent, FoundOutcome, FoundPage, Page, Search, WaitingEvent};
 use anyhow::Context as _;
 use serde_json::json;
 use time::OffsetDateTime;
@@ -16,6 +16,7 @@ use super::changes::Changes;
 use super::history::{History, Line};
 use super::source::{LookError, Source};
 use super::{Arguments, show};
+use crate::cli::tell;
 use crate::cli::{FINE, no};
 
 /// How often to poll for changes.
@@ -63,23 +64,36 @@ pub(super) fn refuse_selection(arguments: &Arguments) -> Result<(), LookError> {
 
 /// Prints the newest events, the oldest of them first.
 async fn once(source: &Source, search: &Search, arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let found = source
-        .find(search, Page::Before(None), arguments.limit as usize)
-        .await?;
+    let limit = arguments.limit as usize;
+    let FoundPage { found, waiting } = source.newest(search, limit).await?;
     for event in found.events.iter().rev() {
         show::event(&story(event), arguments.output)?;
     }
-    if found.events.is_empty() {
-        eprintln!(
-            "lineage-proxy: no such event in the history. An event that waits for its first attempt is not in it yet"
-        );
+    let waits = waiting.as_ref().map_or(&[][..], |it| &it.events);
+    for event in waits.iter().take(limit).rev() {
+        show::event(&waiting_story(event), arguments.output)?;
+    }
+    if let Some(cut) = waiting.as_ref().filter(|it| it.more) {
+        let count = cut.looked_through;
+        tell(format_args!(
+            "lineage-proxy: of the events that wait, the newest {count} were looked through"
+        ));
+    }
+    if found.events.is_empty() && waits.is_empty() {
+        let why = match waiting {
+            Some(_) => "lineage-proxy: no such event in the history, or among those that wait",
+            None => {
+                "lineage-proxy: no such event in the history. An event that waits for its first attempt is not in it yet: give the URL of the serve to find it"
+            }
+        };
+        tell(format_args!("{why}"));
         return Ok(no());
     }
     if found.more {
-        eprintln!(
+        tell(format_args!(
             "lineage-proxy: there are more events: these are the {} that changed last. See --limit",
             found.events.len()
-        );
+        ));
     }
     Ok(FINE)
 }
@@ -99,7 +113,7 @@ async fn follow(
         match next(&mut source, search, &mut changes).await {
             Ok(found) => {
                 if is_lost {
-                    eprintln!("lineage-proxy: the history can be read again");
+                    tell(format_args!("lineage-proxy: the history can be read again"));
                 }
                 is_lost = false;
                 print_lines(&changes.of_page(&found), arguments)?;
@@ -107,9 +121,9 @@ async fn follow(
                     continue;
                 }
             }
-            Err(LookError::Unavailable(why)) => {
+            Err(LookError::Unavailable(why) | LookError::Unreachable(why)) => {
                 if !is_lost {
-                    eprintln!("lineage-proxy: {why}: trying again");
+                    tell(format_args!("lineage-proxy: {why}: trying again"));
                 }
                 is_lost = true;
             }
@@ -147,10 +161,28 @@ fn story(event: &FoundEvent) -> History {
         namespace: job.map(|job| job.namespace.clone()),
         name: job.map(|job| job.name.clone()),
         datasets: event.datasets.clone(),
+        dataset_count: event.dataset_count,
         event_type: event.kind.clone(),
         accepted_at: Some(::history::written(time_of(&event.accepted_at))),
         outcomes: outcomes.map(|it| it.outcome.clone()).collect(),
         steps: lines(event).iter().map(Line::step).collect(),
+    }
+}
+
+/// Returns an event that has no outcome as those of a stack are.
+fn waiting_story(event: &WaitingEvent) -> History {
+    let job = event.job.as_ref();
+    History {
+        id: Some(event.id.clone()),
+        run: event.run.clone(),
+        namespace: job.map(|job| job.namespace.clone()),
+        name: job.map(|job| job.name.clone()),
+        datasets: Vec::new(),
+        dataset_count: None,
+        event_type: event.kind.clone(),
+        accepted_at: Some(::history::written(time_of(&event.accepted_at))),
+        outcomes: ["waiting".to_owned()].into(),
+        steps: Vec::new(),
     }
 }
 
@@ -167,6 +199,7 @@ pub(super) fn lines(event: &FoundEvent) -> Vec<Line> {
             "job.namespace": job.map(|job| &job.namespace),
             "job.name": job.map(|job| &job.name),
             "datasets": (!event.datasets.is_empty()).then_some(&event.datasets),
+            "dataset_count": event.dataset_count,
             "event.type": event.kind,
             "attempts": outcome.attempts,
             "duration_ms": outcome.duration_ms,

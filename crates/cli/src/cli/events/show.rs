@@ -53,12 +53,18 @@ fn block(history: &History) -> String {
     let (namespace, name) = (history.namespace.as_deref(), history.name.as_deref());
     let subject = subject(namespace, name, &history.datasets);
     let run = history.run.as_deref().unwrap_or("-");
+    let cut = history.dataset_count.map_or_else(String::new, |count| {
+        format!(
+            ", {count} datasets of which {} were recorded",
+            history.datasets.len()
+        )
+    });
     let outcome = match history.outcomes.is_empty() {
         true => "no outcome yet".to_owned(),
         false => Vec::from_iter(history.outcomes.iter().map(String::as_str)).join(", "),
     };
     let mut text = format!(
-        "{}  {}\n  {} of {subject}, run {}",
+        "{}  {}\n  {} of {subject}, run {}{cut}",
         clean(id),
         clean(&outcome),
         clean(kind),
@@ -149,6 +155,7 @@ mod tests {
             namespace: Some("shop".to_owned()),
             name: Some("load\u{1b}[31m".to_owned()),
             datasets: Vec::new(),
+            dataset_count: Some(1_234),
             event_type: Some("COMPLETE".to_owned()),
             accepted_at: Some("2026-11-20T10:00:00.000Z".to_owned()),
             outcomes: ["dead_lettered".to_owned()].into(),
@@ -167,7 +174,7 @@ mod tests {
         };
         let expected = "\
 01a1  dead_lettered
-  COMPLETE of shop/load [31m, run 01b2
+  COMPLETE of shop/load [31m, run 01b2, 1234 datasets of which 0 were recorded
   2026-11-20T10:00:00.000Z  ingest  accepted
   2026-11-20T10:00:05.123Z  batch   delivery failed, will retry  attempts=1 reason=throttled
   2026-11-20T10:00:05.123Z  batch   event dead-lettered          error=\"403: not \\\"allowed\\\"\"

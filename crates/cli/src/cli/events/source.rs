@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ::history::{FindError, Found, History as Database, Page, Search, Term};
+use ::history::{FindError, Found, FoundPage, History as Database, Page, Search, Term};
 use proxy::config::Errors;
 use reqwest::{Client, Url};
 use serde_json::Value;
@@ -21,6 +21,9 @@ pub(in crate::cli) enum LookError {
     /// The same request will fail again.
     #[error("{0}")]
     Refused(String),
+    /// Nothing answers at the address. It may be wrong, unless something has answered there before.
+    #[error("{0}")]
+    Unreachable(String),
     /// It may succeed later.
     #[error("{0}")]
     Unavailable(String),
@@ -31,6 +34,7 @@ impl LookError {
     pub(in crate::cli) fn exit_status(&self) -> u8 {
         match self {
             LookError::Refused(_) => 2,
+            LookError::Unreachable(_) => 64,
             LookError::Unavailable(_) => 75,
         }
     }
@@ -84,13 +88,29 @@ impl Source {
         limit: usize,
     ) -> Result<Found, LookError> {
         match self {
-            Source::Url(remote) => remote.find(search, page, limit).await,
+            Source::Url(remote) => remote.find(search, page, limit).await.map(|it| it.found),
             Source::Folder(folder) => {
                 let found = folder.database.find(search.clone(), page, limit, now());
                 found.await.map_err(|error| match error {
                     FindError::TooLong => LookError::Refused(error.to_string()),
                     FindError::Failed(_) => LookError::Unavailable(error.to_string()),
                 })
+            }
+        }
+    }
+
+    /// Finds the newest events; of a `serve` that runs, also those that wait.
+    pub(super) async fn newest(
+        &self,
+        search: &Search,
+        limit: usize,
+    ) -> Result<FoundPage, LookError> {
+        match self {
+            Source::Url(remote) => remote.find(search, Page::Before(None), limit).await,
+            Source::Folder(_) => {
+                let found = self.find(search, Page::Before(None), limit).await?;
+                let waiting = None;
+                Ok(FoundPage { found, waiting })
             }
         }
     }
@@ -176,7 +196,12 @@ impl Remote {
         Ok(Remote { client, url, key })
     }
 
-    async fn find(&self, search: &Search, page: Page, limit: usize) -> Result<Found, LookError> {
+    async fn find(
+        &self,
+        search: &Search,
+        page: Page,
+        limit: usize,
+    ) -> Result<FoundPage, LookError> {
         let mut url = self.url.clone();
         let mut query = url.query_pairs_mut();
         query.clear().append_pair("q", &search.to_string());
@@ -195,8 +220,15 @@ impl Remote {
             request = request.bearer_auth(key);
         }
         let unavailable = |error: reqwest::Error| {
+            let is_unreachable = error.is_connect();
             let why = targets::causes(&error.without_url()); // the URL may have a password
-            LookError::Unavailable(format!("{}: {why}", self.name()))
+            let name = self.name();
+            match is_unreachable {
+                true => LookError::Unreachable(format!(
+                    "{name}: no connection, is it the address of a serve that runs? {why}"
+                )),
+                false => LookError::Unavailable(format!("{name}: {why}")),
+            }
         };
         let mut response = request.send().await.map_err(unavailable)?;
         let status = response.status();

@@ -21,6 +21,7 @@ use sources::{FoundEvent, Identity, UnreadInput};
 
 use super::super::send::{self, Endpoint};
 use super::Arguments;
+use crate::cli::tell;
 use file::NewFile;
 use not_valid::not_valid;
 
@@ -347,7 +348,7 @@ fn is_duplicate(answer: &str) -> bool {
 fn complain(event: Identity, why: &str, printed: &mut u64, progress: &ProgressBar) {
     *printed += 1;
     if *printed <= PRINTED {
-        progress.suspend(|| eprintln!("lineage-proxy: event {event}: {why}"));
+        progress.suspend(|| tell(format_args!("lineage-proxy: event {event}: {why}")));
     }
 }
 

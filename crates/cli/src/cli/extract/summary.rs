@@ -9,6 +9,7 @@ use sources::{Finding, FindingRule};
 
 use super::super::{FINE, Output, no};
 use super::destination::Tally;
+use crate::cli::tell;
 
 /// The findings of each rule that are printed one by one.
 const PRINTED: u64 = 20;
@@ -45,23 +46,23 @@ impl Summary {
         *count += 1;
         if finding.rule != FindingRule::Duplicate && *count <= PRINTED {
             let text = targets::shown(&finding.to_string(), []);
-            progress.suspend(|| eprintln!("lineage-proxy: {text}"));
+            progress.suspend(|| tell(format_args!("lineage-proxy: {text}")));
         }
     }
 
     /// Counts a file in which no event was found.
     pub(super) fn find_none(&mut self, file: &str, progress: &ProgressBar) {
         self.without_events += 1;
-        progress.suspend(|| eprintln!("lineage-proxy: {file}: no event found"));
+        progress.suspend(|| tell(format_args!("lineage-proxy: {file}: no event found")));
     }
 
     /// Says that only the beginning of a queue was looked at.
     pub(super) fn stop_early(&mut self, progress: &ProgressBar) {
         self.is_partial = true;
         progress.suspend(|| {
-            eprintln!(
+            tell(format_args!(
                 "lineage-proxy: only the first messages were looked at; they stay in the queue"
-            );
+            ));
         });
     }
 
@@ -78,7 +79,7 @@ impl Summary {
         };
         match to_stderr {
             true => {
-                eprintln!("{text}");
+                tell(format_args!("{text}"));
                 Ok(())
             }
             false => super::super::print(text),

@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use ::transform::Transforms;
 use indicatif::{ProgressBar, ProgressStyle};
-use proxy::queue::MemoryLimits;
+use proxy::queue::{DoneEvent, MemoryLimits};
 use proxy::replay::Replay;
 use proxy::serve::ShutdownSignal;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use super::feed::Feed;
 use super::origin::ReplayOrigin;
 use super::record::Recorder;
 use super::report::{Counts, Report};
-use super::settings::Destination;
+use super::settings::{Destination, Way};
 use super::{Arguments, End, FOUND, ReplayError, range};
 
 /// The events that are on their way.
@@ -44,9 +44,7 @@ pub(super) async fn deliver(
         per_second: arguments.rate,
         ..LIMITS
     };
-    let observer = Arc::new(report.clone());
-    let (config, pipeline) = (&destination.config, &destination.pipeline);
-    let (replay, done) = Replay::start(config, pipeline, transforms, limits, observer).await?;
+    let (replay, done) = start(destination, transforms, limits, &report).await?;
     let mut recording = tokio::spawn(recorder.run(done));
     let mut has_recorded = false;
     let range = range(&feed, &origin);
@@ -87,6 +85,27 @@ pub(super) async fn deliver(
         return Err(not_recorded(recorded).into());
     }
     end
+}
+
+/// Begins to deliver, or to send to the queue of a stack.
+async fn start(
+    destination: &Destination,
+    transforms: Transforms,
+    limits: MemoryLimits,
+    report: &Report,
+) -> anyhow::Result<(Replay, UnboundedReceiver<DoneEvent>)> {
+    match &destination.to {
+        Way::Target(to) => {
+            let observer = Arc::new(report.clone());
+            let (config, pipeline) = (&to.config, &to.pipeline);
+            Ok(Replay::start(config, pipeline, transforms, limits, observer).await?)
+        }
+        Way::Queue(queue) => {
+            let report = report.clone();
+            let report = Arc::new(move |enqueued| report.enqueued(enqueued));
+            Ok(Replay::into_queue(queue.open().await, limits, report))
+        }
+    }
 }
 
 /// Why nothing more can be recorded: a full disk, for example.

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use crate::cli::tell;
 use proxy::pipeline::{Observer, Outcome, OutcomeRecord};
+use proxy::replay::Enqueued;
 use serde_json::{Value, json};
 use targets::Reason;
 
@@ -68,10 +70,28 @@ impl Report {
             counts.shown
         };
         if shown <= MOST_SHOWN {
-            eprintln!("lineage-proxy: {line}");
+            tell(format_args!("lineage-proxy: {line}"));
         } else if shown == MOST_SHOWN + 1 {
-            eprintln!("lineage-proxy: further events that are not sent are only counted");
+            tell(format_args!(
+                "lineage-proxy: further events that are not sent are only counted"
+            ));
         }
+    }
+}
+
+impl Report {
+    /// Counts what a queue has taken, or not yet.
+    pub(super) fn enqueued(&self, enqueued: Enqueued) {
+        let mut counts = self.counts();
+        match enqueued {
+            Enqueued::Sent(events) => counts.sent += events,
+            Enqueued::TooLarge => counts.rejected += 1,
+            Enqueued::Again(events, error) => {
+                counts.will_repeat(events, error);
+                return;
+            }
+        }
+        counts.ended();
     }
 }
 
@@ -98,14 +118,11 @@ impl Observer for Report {
                     false => counts.failed += 1,
                 },
                 Outcome::Retry { error, .. } => {
-                    counts.retries += 1;
-                    counts.last_error = Some(error.clone());
-                    counts.failing_since.get_or_insert_with(Instant::now);
+                    counts.will_repeat(1, error.clone());
                     continue;
                 }
             }
-            counts.has_ended = true;
-            counts.failing_since = None;
+            counts.ended();
         }
     }
 }
@@ -127,6 +144,19 @@ fn is_for_good(reason: Reason) -> bool {
 }
 
 impl Counts {
+    /// Attempts have failed that will be repeated.
+    fn will_repeat(&mut self, attempts: u64, error: String) {
+        self.retries += attempts;
+        self.last_error = Some(error);
+        self.failing_since.get_or_insert_with(Instant::now);
+    }
+
+    /// An event has ended.
+    fn ended(&mut self) {
+        self.has_ended = true;
+        self.failing_since = None;
+    }
+
     /// How many events rules have dropped.
     pub(super) fn all_dropped(&self) -> u64 {
         self.dropped.values().sum()

@@ -16,6 +16,7 @@ use super::{
     BOLD, DIM, File, Output, RuleLoader, TargetArgs, YELLOW, coloured, event, exit, input, paint,
     short,
 };
+use crate::cli::tell;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -47,7 +48,7 @@ pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<
             Ok(event) => event,
             Err(error) => {
                 fine = false;
-                eprintln!("{error}");
+                tell(format_args!("{error}"));
                 continue;
             }
         };

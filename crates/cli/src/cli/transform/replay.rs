@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::super::table::{Fit, Table};
 use super::{File, LocatedEvent, Output, RuleLoader, TargetArgs, event, exit, input, paint};
+use crate::cli::tell;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -124,9 +125,11 @@ impl Summary {
             self.invalid
                 .first
                 .push(json!({"file": found.file, "line": found.line, "reason": error}));
-            eprintln!("{error}");
+            tell(format_args!("{error}"));
         } else if self.invalid.count == MAX_REPORTED + 1 {
-            eprintln!("further texts that are not events are only counted");
+            tell(format_args!(
+                "further texts that are not events are only counted"
+            ));
         }
     }
 

@@ -18,6 +18,7 @@ use super::{
     BOLD, DIM, File, GREEN, Output, RED, RuleLoader, TargetArgs, YELLOW, coloured, event, exit,
     input, paint, short,
 };
+use crate::cli::tell;
 
 #[derive(Debug, Args)]
 pub(super) struct Show {
@@ -42,7 +43,7 @@ pub(super) fn run(arguments: &Show, loader: &RuleLoader) -> anyhow::Result<ExitC
         if let Err(error) = &read
             && (arguments.diff || arguments.file.output == Output::Text)
         {
-            eprintln!("{error}");
+            tell(format_args!("{error}"));
         }
         fine &= read.is_ok();
         inputs.push((found.place() + &found.which(), read));
@@ -124,15 +125,18 @@ fn delivered(
                 match result {
                     EventResult::Delivered(event, _) => paint(event.text())?,
                     EventResult::Dropped(rule) => {
-                        eprintln!("{}: dropped by {rule:?}", place(index))
+                        tell(format_args!("{}: dropped by {rule:?}", place(index)))
                     }
                     EventResult::DeadLetter(reason) => {
-                        eprintln!("{}: dead letter: {reason}", place(index))
+                        tell(format_args!("{}: dead letter: {reason}", place(index)))
                     }
                     EventResult::Unreadable(_) | EventResult::Merged(_) => {}
                 }
                 for (rule, reason) in failed {
-                    eprintln!("{}: rule {rule:?} failed: {reason}", place(index));
+                    tell(format_args!(
+                        "{}: rule {rule:?} failed: {reason}",
+                        place(index)
+                    ));
                 }
             }
         }

@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::{BOLD, DIM, File, GREEN, Output, RED, RuleLoader, coloured, exit, paint, short};
+use crate::cli::tell;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -81,9 +82,9 @@ pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<
         // A test without examples would always pass.
         match &arguments.filter {
             Some(filter) if !rules.examples().is_empty() => {
-                eprintln!("no example matches {filter:?}");
+                tell(format_args!("no example matches {filter:?}"));
             }
-            Some(_) | None => eprintln!("no examples: put `examples:` beside a rule"),
+            Some(_) | None => tell(format_args!("no examples: put `examples:` beside a rule")),
         }
     }
     Ok(exit(failed == 0 && passed > 0))

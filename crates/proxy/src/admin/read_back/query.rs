@@ -77,6 +77,28 @@ impl Page {
         })
     }
 
+    /// The last events of a run: a few, which may be large.
+    pub(super) fn of_run(run: Uuid, form: Form) -> Page {
+        const EVENTS: usize = 20;
+        let names = Names {
+            job: None,
+            run: Some(run),
+            namespace: None,
+            dataset: None,
+        };
+        Page {
+            limit: EVENTS,
+            offset: 0,
+            search: Search {
+                form,
+                order: Order::Desc,
+                accepted: AcceptedBetween::EVER,
+                condition: Some(Arc::new(move |text: &str| names.match_event(text)) as Condition),
+            },
+            position: None,
+        }
+    }
+
     /// Whether all events are selected.
     pub(super) fn selects_all(&self) -> bool {
         self.search.condition.is_none() && self.search.accepted == AcceptedBetween::EVER

@@ -130,6 +130,7 @@ fn log_outcome(record: &OutcomeRecord) {
                 size_bytes = record.size_bytes,
                 attempts = record.attempts,
                 trace_id = record.trace_id,
+                new_token = record.new_token.then_some(true),
                 $($field)*,
                 $message
             )
@@ -323,6 +324,7 @@ mod tests {
             transform: TransformLog::default(),
             merged: None,
             trace_id: None,
+            new_token: false,
         }
     }
 

@@ -132,6 +132,7 @@ mod tests {
         OutcomeRecord {
             id: "id".to_owned(),
             trace_id: None,
+            new_token: false,
             key: None,
             event: None,
             delivered: None,

@@ -3,19 +3,18 @@
 //!
 //! Batches overlap, run out of time, panic and are cut off. Some targets take a run in order, others any event at any time.
 
-use std::collections::VecDeque;
-use std::net::SocketAddr;
+mod endpoint;
+
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use openlineage::Event;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
 use transform::{Transform, TransformError, TransformOutput, Transforms};
 
 use super::process::{ATTEMPT, pipeline_with};
 use super::*;
 use crate::queue::Message;
+use endpoint::{Answer, Endpoint};
 
 /// The rules of these tests. They run code, so that they run beside other runs.
 pub(super) const FAULTY: &str = "coalesce: {window: 10s}\nrules:\n  - name: faulty\n    transform: {name: faulty}\n    on_failure: dead_letter\n";
@@ -53,17 +52,6 @@ const JOBS: [&str; 6] = ["a", "b", "panics", "fails", "dropped", "slow"];
 /// A record: run, type, job, attempts, and whether it is no event at all.
 type Input = (u8, usize, usize, u32, bool);
 
-/// How an endpoint answers a request.
-#[derive(Debug, Clone, Copy)]
-enum Answer {
-    /// With this status.
-    Status(u16),
-    /// Not, and it closes the connection.
-    Closes,
-    /// Not at all.
-    Hangs,
-}
-
 /// How a batch ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum End {
@@ -94,54 +82,6 @@ impl Observer for OutcomeRecorder {
         for outcome in outcomes {
             let names = observed.entry(outcome.id.clone()).or_default();
             names.push(outcome.outcome.name());
-        }
-    }
-}
-
-/// Answers requests in turn, and accepts all that come after.
-#[derive(Default)]
-struct Endpoint {
-    answers: Mutex<VecDeque<Answer>>,
-    hanging: AtomicUsize,
-}
-
-impl Endpoint {
-    async fn listen(self: Arc<Self>) -> SocketAddr {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(self.clone().answer(stream));
-            }
-        });
-        address
-    }
-
-    async fn answer(self: Arc<Self>, stream: TcpStream) {
-        let mut stream = BufReader::new(stream);
-        let (mut line, mut length) = (String::new(), 0);
-        while stream.read_line(&mut line).await.is_ok_and(|read| read > 2) {
-            let header = line.to_ascii_lowercase();
-            if let Some(value) = header.strip_prefix("content-length:") {
-                length = value.trim().parse().unwrap();
-            }
-            line.clear();
-        }
-        let mut body = vec![0; length];
-        stream.read_exact(&mut body).await.unwrap();
-        let answer = self.answers.lock().unwrap().pop_front();
-        match answer.unwrap_or(Answer::Status(201)) {
-            Answer::Status(status) => {
-                let head = format!(
-                    "HTTP/1.1 {status} X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-                );
-                let _ = stream.write_all(head.as_bytes()).await; // the attempt may be cancelled
-            }
-            Answer::Closes => {}
-            Answer::Hangs => {
-                self.hanging.fetch_add(1, Ordering::SeqCst);
-                std::future::pending().await
-            }
         }
     }
 }

@@ -308,6 +308,12 @@ impl Metric {
                 &[],
                 "Outcomes that the history does not have, because they came faster than they could be written, or could not be written.",
             ),
+            Metric::HistoryLineageSkipped => (
+                "lineage_proxy_history_lineage_skipped_total",
+                Counter,
+                &[],
+                "Events whose lineage the history does not have, because the events written with them named too much. Their outcomes are recorded.",
+            ),
             Metric::SourceEvents => (
                 "lineage_proxy_source_events_total",
                 Counter,

@@ -1,5 +1,4 @@
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use super::*;
 
@@ -115,21 +114,9 @@ fn the_template_names_metrics_and_dimensions_that_exist() {
 /// clippy.toml keeps the macros of the metrics crate to one file; this keeps the enum free of metrics that nobody records.
 #[test]
 fn each_metric_is_recorded_somewhere() {
-    fn sources(folder: &Path, into: &mut String) {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                sources(&path, into);
-            } else if !path.ends_with("telemetry/metric/definition.rs") {
-                into.push_str(&std::fs::read_to_string(path).unwrap());
-            }
-        }
-    }
-    let mut text = String::new();
-    sources(
-        &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
-        &mut text,
-    );
+    let files = testing::source_files("crates/proxy/src", "rs").into_iter();
+    let files = files.filter(|file| !file.path.ends_with("telemetry/metric/definition.rs"));
+    let text: String = files.map(|file| file.text).collect();
     for metric in Metric::VARIANTS {
         let name = format!("Metric::{metric:?}");
         let is_recorded = text.match_indices(&name).any(|(at, _)| {

@@ -65,7 +65,7 @@ pub(super) fn end(connection: &Connection, part: Part, until: i64) -> rusqlite::
 
 /// Returns a number in a part from which on the times of some events in a row have a property, by halving. The time of a
 /// single event decides nothing: a clock may have been wrong. No event has the property, too.
-fn halve(
+pub(super) fn halve(
     connection: &Connection,
     part: Part,
     has: impl Fn(&[i64]) -> bool,

@@ -2,10 +2,12 @@
 
 use std::num::NonZeroU32;
 
+use aws::Role;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use settings::{AccountId, Count, Format, OneOf, Setting, Text, TextCheck};
+use settings::{CheckedText, Count, ExternalId, Format, OneOf, RoleArn, Setting, Text};
 
+use crate::kind::role;
 use crate::response::ResponseDetail;
 use crate::{JobEvents, Kind, SettingError};
 
@@ -19,6 +21,8 @@ pub struct DataZoneSettings {
     pub region: Option<Setting<Text>>,
     /// A role to assume for delivery, such as one in the account of the domain.
     pub role_arn: Option<Setting<RoleArn>>,
+    /// The external id that the trust policy of the role asks for, if it does.
+    pub external_id: Option<Setting<CheckedText<ExternalId>>>,
     /// The most requests a second. The quota of PostLineageEvent is per account and region, so it is shared.
     pub posts_per_second: Setting<Count<1, { u32::MAX }>>,
     /// What is done with JobEvents, which DataZone does not accept: `convert` makes RunEvents of those with inputs or
@@ -37,7 +41,7 @@ pub struct DataZoneConfig {
     /// The region of the domain, if it differs from that of the process.
     pub region: Option<String>,
     /// The role to assume for delivery.
-    pub role_arn: Option<String>,
+    pub role: Option<Role>,
     /// The most requests a second.
     pub posts_per_second: NonZeroU32,
     /// What is done with JobEvents.
@@ -69,9 +73,6 @@ impl DataZoneConfig {
 /// `DomainId` of the DataZone service model: `dzd[-_][a-zA-Z0-9_-]{1,36}`.
 pub enum DomainId {}
 
-/// `arn:aws:iam::123456789012:role/name`, in any partition.
-pub enum RoleArn {}
-
 /// Quota of PostLineageEvent, in requests a second for an account and region (Amazon DataZone, "Quotas").
 const QUOTA: u32 = 20;
 
@@ -81,6 +82,7 @@ impl Default for DataZoneSettings {
             domain_id: None,
             region: None,
             role_arn: None,
+            external_id: None,
             posts_per_second: Setting(QUOTA),
             job_events: Setting::default(),
             response: Setting::default(),
@@ -90,14 +92,21 @@ impl Default for DataZoneSettings {
 
 impl DataZoneSettings {
     pub(in crate::kind) fn validate(self) -> Result<DataZoneConfig, Vec<SettingError>> {
-        let domain_id = self.domain_id.ok_or(vec![SettingError::Required {
+        let role = role::read(self.role_arn, self.external_id);
+        let domain_id = self.domain_id.ok_or(SettingError::Required {
             setting: DOMAIN_ID,
             kind: Kind::DataZone,
-        }])?;
+        });
+        let (domain_id, role) = match (domain_id, role) {
+            (Ok(domain_id), Ok(role)) => (domain_id, role),
+            (domain_id, role) => {
+                return Err(domain_id.err().into_iter().chain(role.err()).collect());
+            }
+        };
         Ok(DataZoneConfig {
             domain_id: domain_id.into_value(),
             region: self.region.map(Setting::into_value),
-            role_arn: self.role_arn.map(Setting::into_value),
+            role,
             posts_per_second: NonZeroU32::new(*self.posts_per_second).unwrap_or(NonZeroU32::MIN),
             job_events: *self.job_events,
             response: *self.response,
@@ -123,30 +132,6 @@ impl Format for DomainId {
                 Ok(text.to_owned())
             }
             Some(_) | None => Err(format!("expected {}, found {text:?}", Self::expected())),
-        }
-    }
-
-    fn show(value: &String) -> String {
-        value.clone()
-    }
-}
-
-impl Format for RoleArn {
-    type Value = String;
-
-    fn expected() -> String {
-        "a role such as arn:aws:iam::123456789012:role/name".to_owned()
-    }
-
-    fn parse(text: &str) -> Result<String, String> {
-        let parts: Vec<&str> = text.splitn(6, ':').collect();
-        match parts.as_slice() {
-            ["arn", _, "iam", "", id, name]
-                if AccountId::is_valid(id) && name.starts_with("role/") =>
-            {
-                Ok(text.to_owned())
-            }
-            _ => Err(format!("expected {}, found {text:?}", Self::expected())),
         }
     }
 

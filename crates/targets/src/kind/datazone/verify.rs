@@ -58,11 +58,11 @@ impl Verifier {
     pub const MAX_PAGES: usize = 20;
 
     pub(in crate::kind) async fn new(config: &DataZoneConfig, aws: &Aws) -> Verifier {
-        let client = client_config(config, aws.config().await).await;
+        let client = client_config(config, aws, "check").await;
         Verifier {
             client: Client::from_conf(client.build()),
             domain: config.domain_id.clone(),
-            role: config.role_arn.clone(),
+            role: config.role.as_ref().map(|role| role.arn().to_owned()),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Lines and rotation, and every way in which the path stops naming the open file.
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

@@ -6,7 +6,7 @@
 use aws::{Error, ProvideErrorMetadata, ServiceError};
 
 use super::catalog::TableError;
-use crate::response::{denied_action, is_code, words};
+use crate::response::{causes, denied_action, is_code};
 use crate::{Delivery, Failure, Reason, Scope};
 
 /// Classifies an error. `kept` returns what is kept of the service's message.
@@ -22,7 +22,7 @@ pub(super) fn classify(error: &TableError, kept: impl Fn(&str) -> Option<String>
             service(error, &message)
         }
         TableError::Service(error) => {
-            let message = words(&aws::error_chain(error));
+            let message = causes(error);
             let (reason, scope) = match error {
                 _ if error.lacks_credentials() => (Reason::Permission, Scope::Target),
                 _ if error.is_refused() => (Reason::Unavailable, Scope::Target),

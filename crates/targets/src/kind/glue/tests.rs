@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use aws::glue::Table;
 use aws_config::BehaviorVersion;
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use openlineage::{Identity, Level};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::Example;
 use super::event::filled;
 use super::judge::Expect;
-use crate::rules::read::Reader;
+use crate::rules::reader::Reader;
 use crate::rules::when::{Kind, check_target};
 use crate::rules::yaml::{FilePosition, OneOrMany, Optional, Spanned, Text};
 
@@ -154,7 +154,7 @@ impl EventSettings {
             EventSettings::Map(members) => match file_of(&members) {
                 None => Value::Object(members).to_string(),
                 Some(name) => {
-                    let bytes = reader.ok(at, (reader.sources.file)(&name))?;
+                    let bytes = reader.ok(at, reader.file(&name))?;
                     let text = String::from_utf8(bytes);
                     reader.ok(at, text.map_err(|error| format!("{name}: {error}")))?
                 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::{Condition, Kind, Side, When};
 use crate::rules::named::NamePattern;
 use crate::rules::pattern::Patterns;
-use crate::rules::read::Reader;
+use crate::rules::reader::Reader;
 use crate::rules::yaml::{FilePosition, List, OneOrMany, Optional, Size, did_you_mean};
 
 /// Conditions: all of them have to hold.

@@ -8,6 +8,7 @@ use std::io::{BufWriter, ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::PathBuf;
 
+use crate::cli::tell;
 use journal::sync_folder_of;
 use proxy::config::Errors;
 
@@ -102,7 +103,9 @@ impl NewFile {
     pub(super) fn abandon(&self) {
         let new = self.new.display();
         match self.is_only_copy {
-            true => eprintln!("lineage-proxy: what was taken from the queue stays in {new}"),
+            true => tell(format_args!(
+                "lineage-proxy: what was taken from the queue stays in {new}"
+            )),
             false => drop(fs::remove_file(&self.new)), // the next extraction replaces it
         }
     }

@@ -1,0 +1,154 @@
+//! Lists of jobs, datasets, runs, namespaces and sources, and each of them.
+
+use ::history::{Name, NodeKind};
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::Uri;
+use axum::response::Response;
+use serde_json::{Value, json};
+
+use super::question::Question;
+use super::{Answer, MAX_RUNS, Marquez, answer, not_found, page, run_id, written};
+use crate::http::Rejection;
+
+pub(super) async fn namespaces(State(it): State<Marquez>, uri: Uri) -> Answer {
+    let question = Question::parse(uri.query(), 100)?;
+    let all = it.namespaces().await?;
+    let count = all.len();
+    let shown: Vec<Value> = page(all, &question).map(answer::namespace).collect();
+    Ok(Json(json!({"namespaces": shown, "totalCount": count})))
+}
+
+pub(super) async fn namespace(State(it): State<Marquez>, Path(name): Path<String>) -> Answer {
+    it.namespace(name).await.map(answer::namespace).map(Json)
+}
+
+pub(super) async fn jobs(State(it): State<Marquez>, uri: Uri) -> Answer {
+    list_jobs(&it, None, uri).await
+}
+
+pub(super) async fn jobs_of(
+    State(it): State<Marquez>,
+    Path(namespace): Path<String>,
+    uri: Uri,
+) -> Answer {
+    list_jobs(&it, Some(namespace), uri).await
+}
+
+async fn list_jobs(it: &Marquez, namespace: Option<String>, uri: Uri) -> Answer {
+    let (question, states) = Question::of_jobs(uri.query())?;
+    let listed = it.list(NodeKind::Job, namespace, states, &question);
+    let (jobs, count) = listed.await?;
+    let jobs: Vec<Value> = jobs.iter().map(answer::job).collect();
+    Ok(Json(json!({"jobs": jobs, "totalCount": count})))
+}
+
+pub(super) async fn job(
+    State(it): State<Marquez>,
+    Path(named): Path<(String, String)>,
+) -> Result<Response, Rejection> {
+    let found = it.node(NodeKind::Job, named).await?;
+    let (facets, held) = it.facets_of(&found).await?;
+    let text = answer::with_facets(answer::job(&found), &facets);
+    Ok(written(text, held))
+}
+
+pub(super) async fn runs(
+    State(it): State<Marquez>,
+    Path((namespace, name)): Path<(String, String)>,
+    uri: Uri,
+) -> Answer {
+    let question = Question::parse(uri.query(), 100)?;
+    it.node(NodeKind::Job, (namespace.clone(), name.clone()))
+        .await?;
+    let job = Name { namespace, name };
+    let asked = job.clone();
+    let runs = it
+        .ask(move |it| async move { it.runs(asked, MAX_RUNS).await })
+        .await?;
+    let count = runs.len();
+    let runs = page(runs, &question).map(|run| answer::run(&run.run, Some(&job)));
+    let runs: Vec<Value> = runs.collect();
+    Ok(Json(json!({"runs": runs, "totalCount": count})))
+}
+
+pub(super) async fn datasets_of(
+    State(it): State<Marquez>,
+    Path(namespace): Path<String>,
+    uri: Uri,
+) -> Answer {
+    let question = Question::parse(uri.query(), 100)?;
+    let (datasets, count) = it
+        .list(NodeKind::Dataset, Some(namespace), None, &question)
+        .await?;
+    let datasets: Vec<Value> = datasets.iter().map(answer::dataset).collect();
+    Ok(Json(json!({"datasets": datasets, "totalCount": count})))
+}
+
+pub(super) async fn dataset(
+    State(it): State<Marquez>,
+    Path(named): Path<(String, String)>,
+) -> Result<Response, Rejection> {
+    let found = it.node(NodeKind::Dataset, named).await?;
+    let (facets, held) = it.facets_of(&found).await?;
+    let text = answer::with_facets(answer::dataset(&found), &facets);
+    Ok(written(text, held))
+}
+
+pub(super) async fn versions(
+    State(it): State<Marquez>,
+    Path(named): Path<(String, String)>,
+    uri: Uri,
+) -> Result<Response, Rejection> {
+    let question = Question::parse(uri.query(), 100)?;
+    let found = it.node(NodeKind::Dataset, named).await?;
+    let (facets, held) = it.facets_of(&found).await?;
+    let version = answer::with_facets(answer::version(&found), &facets);
+    let shown: String = page(vec![version], &question).collect();
+    let text = format!(r#"{{"versions":[{shown}],"totalCount":1}}"#);
+    Ok(written(text, held))
+}
+
+pub(super) async fn version(
+    State(it): State<Marquez>,
+    Path((namespace, name, version)): Path<(String, String, String)>,
+) -> Result<Response, Rejection> {
+    let found = it.node(NodeKind::Dataset, (namespace, name)).await?;
+    let shown = answer::version(&found);
+    if shown.get("version").and_then(Value::as_str) != Some(&version) {
+        return Err(not_found("version"));
+    }
+    let (facets, held) = it.facets_of(&found).await?;
+    Ok(written(answer::with_facets(shown, &facets), held))
+}
+
+pub(super) async fn run(State(it): State<Marquez>, Path(id): Path<String>) -> Answer {
+    let id = run_id(&id)?;
+    let found = it
+        .ask(move |it| async move { it.run(id.to_string()).await })
+        .await?;
+    let (run, job) = found.ok_or_else(|| not_found("run"))?;
+    Ok(Json(answer::run(&run.run, job.as_ref())))
+}
+
+pub(super) async fn sources(State(it): State<Marquez>, uri: Uri) -> Answer {
+    let question = Question::parse(uri.query(), 100)?;
+    let sources = it.namespaces().await?.into_iter();
+    let sources: Vec<_> = sources.filter(|it| it.datasets > 0).collect();
+    let count = sources.len();
+    let sources: Vec<Value> = page(sources, &question).map(answer::source).collect();
+    Ok(Json(json!({"sources": sources, "totalCount": count})))
+}
+
+pub(super) async fn source(State(it): State<Marquez>, Path(name): Path<String>) -> Answer {
+    let found = it.namespace(name).await?;
+    match found.datasets {
+        0 => Err(not_found("source")),
+        _ => Ok(Json(answer::source(found))),
+    }
+}
+
+pub(super) async fn tags(uri: Uri) -> Answer {
+    Question::parse(uri.query(), 100)?;
+    Ok(Json(json!({"tags": []})))
+}

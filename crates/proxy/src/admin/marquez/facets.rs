@@ -1,0 +1,191 @@
+//! The facets of a run, a job or a dataset, collected from events, in bounded memory. Pure.
+//!
+//! They stay texts: as values they would take many times the memory of an event.
+
+use std::collections::BTreeMap;
+
+use ::history::Name;
+use openlineage::{Json, quote};
+use uuid::Uuid;
+
+/// The most bytes of facets: usually a run has some KB, and its plans some MB.
+pub(super) const MAX_FACETS: usize = 8_000_000;
+
+/// Whose facets they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum FacetsOf {
+    /// The run of each event.
+    Run,
+    /// The job of each event.
+    Job,
+    /// The dataset with one of these names.
+    Dataset(Vec<Name>),
+}
+
+/// The facets of some events.
+pub(super) struct Facets {
+    of: FacetsOf,
+    all: BTreeMap<String, String>,
+    /// Of names and facets.
+    size: usize,
+    is_cut: bool,
+}
+
+impl Facets {
+    pub(super) fn none(of: FacetsOf) -> Facets {
+        Facets {
+            of,
+            all: BTreeMap::new(),
+            size: 0,
+            is_cut: false,
+        }
+    }
+
+    /// These and the facets of an earlier event that are not among them.
+    pub(super) fn with(mut self, event: &str) -> Facets {
+        let Ok(event) = Json::parse(event) else {
+            return self;
+        };
+        for facets in self.of.find(event) {
+            self.add(facets);
+        }
+        self
+    }
+
+    fn add(&mut self, facets: Json<'_>) {
+        let facets = facets.members();
+        // Of a name that an event has twice, the last one counts.
+        for facet in facets.iter().rev() {
+            let Some(name) = facet.key.string() else {
+                continue; // a lone surrogate names nothing
+            };
+            if self.all.contains_key(name.as_ref()) {
+                continue;
+            }
+            let size = name.len() + facet.value.text().len();
+            if self.is_cut || self.size + size > MAX_FACETS {
+                self.is_cut = true;
+                break;
+            }
+            self.size += size;
+            let value = facet.value.text().to_owned();
+            self.all.insert(name.into_owned(), value);
+        }
+    }
+
+    /// `{"runId": …, "facets": {…}}`. `None`: there are more facets than are kept.
+    pub(super) fn answer(&self, run: Uuid) -> Option<String> {
+        match self.is_cut {
+            true => None,
+            false => Some(format!(r#"{{"runId":"{run}","facets":{}}}"#, self.text())),
+        }
+    }
+
+    /// A text in one of the facets.
+    pub(super) fn string(&self, facet: &str, member: &str) -> Option<String> {
+        let facet = Json::parse(self.all.get(facet)?).ok()?;
+        Some(facet.get(member)?.string()?.into_owned())
+    }
+
+    /// The facets as an object, as far as they are kept.
+    pub(super) fn text(&self) -> String {
+        let mut text = String::with_capacity(self.size + 100);
+        text += "{";
+        let mut separator = "";
+        for (name, value) in &self.all {
+            text += separator;
+            text += &quote(name);
+            text += ":";
+            text += value;
+            separator = ",";
+        }
+        text += "}";
+        text
+    }
+}
+
+impl FacetsOf {
+    /// Finds the facets in an event, those that count more first. What reads or writes a dataset says other facets of it, which are not
+    /// its own: `inputFacets` and `outputFacets`.
+    fn find<'e>(&self, event: Json<'e>) -> Vec<Json<'e>> {
+        let names = match self {
+            FacetsOf::Run => return event.at(&["run", "facets"]).into_iter().collect(),
+            FacetsOf::Job => return event.at(&["job", "facets"]).into_iter().collect(),
+            FacetsOf::Dataset(names) => names,
+        };
+        let lists = ["outputs", "inputs"].map(|list| event.get(list).map(Json::items));
+        let datasets = lists.into_iter().flatten().flatten();
+        let is_named = |dataset: &Json<'_>| {
+            let text = |member| dataset.get(member).and_then(Json::string);
+            let (namespace, name) = (text("namespace"), text("name"));
+            let mut names = names.iter();
+            names.any(|it| {
+                namespace.as_deref() == Some(&*it.namespace) && name.as_deref() == Some(&*it.name)
+            })
+        };
+        let datasets = datasets.chain(event.get("dataset")).filter(is_named);
+        datasets
+            .filter_map(|dataset| dataset.get("facets"))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn collected(of: FacetsOf, newest_first: &[&str]) -> Value {
+        let all = newest_first.iter();
+        let all = all.fold(Facets::none(of), |all, event| all.with(event));
+        serde_json::from_str(&all.answer(Uuid::nil()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn facets_are_those_of_all_events_of_the_run() {
+        let events = [
+            r#"{"run":{"facets":{"a":{"n":2}}}}"#,
+            r#"{"run":{"facets":{"a":{"n":1},"b\"":{}}},"job":{"facets":{"sql":{}}}}"#,
+        ];
+        let of_run = collected(FacetsOf::Run, &events);
+        assert_eq!(of_run["facets"], json!({"a": {"n": 2}, "b\"": {}}));
+        let of_job = collected(FacetsOf::Job, &events);
+        assert_eq!(of_job["facets"], json!({"sql": {}}));
+        assert_eq!(of_job["runId"], Uuid::nil().to_string());
+    }
+
+    #[test]
+    fn facets_of_a_dataset_are_its_own_under_any_of_its_names() {
+        let named = |name: &str| Name {
+            namespace: "n".to_owned(),
+            name: name.to_owned(),
+        };
+        let events = [
+            r#"{"inputs":[{"namespace":"n","name":"a","facets":{"schema":{"n":2}},"inputFacets":{"x":{}}},{"namespace":"n","name":"c","facets":{"c":{}}}]}"#,
+            r#"{"outputs":[{"namespace":"n","name":"b","facets":{"schema":{"n":1},"documentation":{"description":"of b"}}}]}"#,
+            r#"{"dataset":{"namespace":"n","name":"a","facets":{"ownership":{}}}}"#,
+            "no event",
+        ];
+        let all = Facets::none(FacetsOf::Dataset(vec![named("a"), named("b")]));
+        let all = events.iter().fold(all, |all, event| all.with(event));
+        let facets: Value = serde_json::from_str(&all.text()).unwrap();
+        let expected =
+            json!({"schema": {"n": 2}, "documentation": {"description": "of b"}, "ownership": {}});
+        assert_eq!(facets, expected);
+        let description = all.string("documentation", "description");
+        assert_eq!(description.as_deref(), Some("of b"));
+        assert_eq!(all.string("schema", "n"), None);
+    }
+
+    #[test]
+    fn facets_that_are_too_large_are_not_kept() {
+        let large = "x".repeat(MAX_FACETS / 2);
+        let event = |name| format!(r#"{{"run":{{"facets":{{"{name}":"{large}"}}}}}}"#);
+        let one = Facets::none(FacetsOf::Run).with(&event("a"));
+        assert!(one.answer(Uuid::nil()).is_some());
+        let two = one.with(&event("b")).with(&event("c"));
+        assert!(two.size <= MAX_FACETS);
+        assert_eq!(two.answer(Uuid::nil()), None);
+    }
+}

@@ -1,0 +1,21 @@
+//! The role that a target assumes, of its settings `role_arn` and `external_id`.
+
+use aws::{ExternalIdAlone, Role};
+use settings::{CheckedText, ExternalId, RoleArn, Setting};
+
+use crate::SettingError;
+
+/// The role, if there is one. Its parts were checked when they were read.
+pub(super) fn read(
+    arn: Option<Setting<RoleArn>>,
+    external_id: Option<Setting<CheckedText<ExternalId>>>,
+) -> Result<Option<Role>, SettingError> {
+    let role = Role::of(
+        arn.map(Setting::into_value),
+        external_id.map(Setting::into_value),
+    );
+    role.map_err(|ExternalIdAlone| SettingError::RequiredWith {
+        setting: "role_arn",
+        with: "external_id",
+    })
+}
