@@ -38,11 +38,13 @@ const GROUP: usize = 256;
 /// The pause between two groups that are not full: each ends with a sync of the disk, which delivery needs too.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// How often the time of a group passes before the next one: the history takes a sixteenth of the time, and more only if a
-/// group takes a third of a second, since ingest and delivery need the processors and the disk. A full group of 3 KB events takes
-/// some 20 to 35 ms with its lineage (docs/benchmarks.md): that is some 500 outcomes a second. Of a burst that is longer than what may wait,
-/// the rest is left out. Without a limit it took a quarter of the requests that two processors can answer.
-const SHARE: u32 = 15;
+/// How often the time of a group passes before the next one: the history takes an eighth of the time, since ingest and delivery need the
+/// processors and the disk. A full group of 3 KB events takes some 20 to 35 ms with its lineage (docs/benchmarks.md): that is some
+/// 1,000 outcomes a second. Without a limit it took a quarter of the requests that two processors can answer.
+const SHARE: u32 = 7;
+
+/// The same while more comes than an eighth of the time is enough for: a 64th. Of a flood the history has a part only, whatever it takes.
+const SHARE_OF_FLOOD: u32 = 63;
 
 /// The longest pause: after a slow write, such as on a disk that another process syncs, what waits is not held up for minutes.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -76,6 +78,8 @@ struct Backlog {
     skipped: AtomicU64,
     /// Those of the skipped ones for which there was no room, and that no log line has told yet.
     untold: AtomicU64,
+    /// Those for which there was no room since the last group.
+    unfit: AtomicU64,
 }
 
 /// Passes outcomes on to the recorder, as far as they fit.
@@ -103,6 +107,7 @@ impl Observer for HistoryObserver {
             }
         }
         self.backlog.untold.fetch_add(skipped, Ordering::Relaxed);
+        self.backlog.unfit.fetch_add(skipped, Ordering::Relaxed);
         self.backlog.skip(skipped);
     }
 }
@@ -189,6 +194,7 @@ impl Recorder {
     }
 
     async fn run(mut self, stop: CancellationToken) {
+        let mut last_group = Instant::now();
         while !stop.is_cancelled() {
             self.open().await;
             let step = async {
@@ -208,12 +214,14 @@ impl Recorder {
                 false => PAUSE,
             };
             let begun = Instant::now();
+            let since = begun.duration_since(std::mem::replace(&mut last_group, begun));
+            let unfit = self.backlog.unfit.swap(0, Ordering::Relaxed);
             self.write(group).await;
             self.forget().await;
             if Instant::now() >= self.tell_at {
                 self.tell();
             }
-            let pause = least.max(pause_after(begun.elapsed()));
+            let pause = least.max(pause_after(begun.elapsed(), since, unfit));
             tokio::select! {
                 () = sleep(pause) => {}
                 () = stop.cancelled() => {}
@@ -369,9 +377,18 @@ impl RunningRecorder {
     }
 }
 
-/// Returns how long nothing is written after a write that took so long.
-fn pause_after(write: Duration) -> Duration {
-    write.saturating_mul(SHARE).min(LONGEST_PAUSE)
+/// Returns how long nothing is written after a write that took so long. Since the last group began a time has passed in which `unfit`
+/// outcomes found no room.
+fn pause_after(write: Duration, since: Duration, unfit: u64) -> Duration {
+    let pause = |share| write.saturating_mul(share).min(LONGEST_PAUSE);
+    // Whether so many would have been written in that time without a flood. That there was no room may be for the pause of one.
+    let came = GROUP as u128 + u128::from(unfit);
+    let round = write.saturating_add(pause(SHARE)).as_nanos();
+    let is_flood = unfit > 0 && came * round > GROUP as u128 * since.as_nanos();
+    pause(match is_flood {
+        true => SHARE_OF_FLOOD,
+        false => SHARE,
+    })
 }
 
 #[cfg(test)]

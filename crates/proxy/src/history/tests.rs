@@ -197,8 +197,25 @@ async fn full_groups_never_leave_more_events_than_are_kept() {
 
 #[test]
 fn the_pause_after_a_write_is_in_proportion_but_bounded() {
-    let after = |write| pause_after(Duration::from_millis(write)).as_millis();
-    assert_eq!((after(20), after(1_000)), (300, 5_000));
+    let after = |write| pause_after(Duration::from_millis(write), Duration::ZERO, 0).as_millis();
+    assert_eq!((after(20), after(1_000)), (140, 5_000));
+}
+
+#[test]
+fn a_flood_is_recorded_more_slowly_until_it_ends() {
+    // A group takes 30 ms, and what comes at this rate beyond a group found no room.
+    let write = Duration::from_millis(30);
+    let next = |since: Duration, rate: f64| {
+        let came = (since.as_secs_f64() * rate) as u64;
+        write + pause_after(write, since, came.saturating_sub(GROUP as u64))
+    };
+    let (normal, slow) = (write * (SHARE + 1), write * (SHARE_OF_FLOOD + 1));
+    assert_eq!(next(normal, 12_000.0), slow);
+    assert_eq!(next(slow, 12_000.0), slow);
+    assert_eq!(next(slow, 2_000.0), slow);
+    // Slower than what an eighth of the time is enough for, although there was no room for it.
+    assert_eq!(next(slow, 1_000.0), normal);
+    assert_eq!(next(normal, 1_000.0), normal);
 }
 
 #[test]
