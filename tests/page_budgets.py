@@ -163,7 +163,7 @@ def fill(proxy, client, events, nodes):
         return int(found[1].replace(",", "")) if found else 0
 
     def wait_for(count):
-        eventually(lambda: recorded() >= count, f"{count} events are delivered and recorded\n{proxy.tail()}", patience=120)
+        eventually(lambda: recorded() >= count, lambda: f"{count} events are delivered and recorded\n{proxy.tail()}", patience=120)
 
     jobs = list(estate.estate(nodes))
     for start in range(0, events, 500):

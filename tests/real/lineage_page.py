@@ -15,7 +15,7 @@ def filled(serve, events, datasets):
     """A proxy that has delivered these events, once its lineage has so many datasets."""
     proxy = serve(TARGET="store")
     send(proxy, events)
-    eventually(lambda: answer(proxy, "/lineage")["datasets"] >= datasets or None, f"{datasets} datasets\n{proxy.tail()}")
+    eventually(lambda: answer(proxy, "/lineage")["datasets"] >= datasets or None, lambda: f"{datasets} datasets\n{proxy.tail()}")
     return proxy
 
 

@@ -32,13 +32,13 @@ def skip(test, need):
 
 
 def eventually(look, what, patience=PATIENCE):
-    """What `look` gives, once that is something."""
+    """What `look` gives, once that is something. `what` is a text, or returns one of how things are when time is over."""
     deadline = time.monotonic() + patience
     while True:
         found = look()
         if found:
             return found
-        assert time.monotonic() < deadline, f"not in time: {what}"
+        assert time.monotonic() < deadline, f"not in time: {what() if callable(what) else what}"
         time.sleep(0.05)
 
 
@@ -154,7 +154,7 @@ class Serve(Process):
 
     def stored_when(self, count):
         """The stored events, once there are `count`; and there must not be more."""
-        events = eventually(lambda: (found := self.stored()[1]) and len(found) >= count and found, f"{count} events\n{self.tail()}")
+        events = eventually(lambda: (found := self.stored()[1]) and len(found) >= count and found, lambda: f"{count} events\n{self.tail()}")
         assert len(events) == count
         return events
 

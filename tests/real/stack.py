@@ -13,7 +13,7 @@ import time
 import uuid
 
 import boto3
-from parts import BIN, CREDENTIALS, PATIENCE, Emulator, event, eventually, post
+from parts import BIN, CREDENTIALS, Emulator, event, eventually, post
 
 ROOT = pathlib.Path(__file__).parents[2]
 PACKAGING = pathlib.Path(os.environ.get("PROXY_TEST_PACKAGING", "")) / "bin"  # asked for by those that deploy
@@ -34,6 +34,9 @@ REDSHIFT = {
     "workgroups": {"wg": {"account": "123456789012", "region": "eu-west-1", "port": 5439}},
     "clusters": {"cl": {"address": "cl.abc123xyz.eu-west-1.redshift.amazonaws.com", "port": 5439}},
 }
+# How long what a batch gave back, or was cut off with, may take until it is received again: the visibility timeout of the queue, in
+# seconds, and some.
+REDELIVERED = 300
 POLLER = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 
 
@@ -141,14 +144,18 @@ class Stack:
         """Names of the jobs of all new events at DataZone."""
         return [json.loads(post["body"])["job"]["name"] for post in self.cloud.stand_in.posts()]
 
-    def arrived(self, *names, patience=PATIENCE):
+    def arrived(self, *names, patience=REDELIVERED):
         """Waits for these jobs' events, and for no other in the end."""
-        eventually(lambda: set(names) <= set(self.jobs()), f"{names} among {self.jobs()}\n{self.log('Batch')[-3000:]}", patience)
+        eventually(lambda: set(names) <= set(self.jobs()), lambda: f"{names} among {self.jobs()}\n{self.log('Batch')[-3000:]}", patience)
 
     def waiting(self, queue=None):
         """Messages in a queue, those that are not visible included."""
         attributes = self.sqs.get_queue_attributes(QueueUrl=queue or self.queue, AttributeNames=["All"])["Attributes"]
         return int(attributes["ApproximateNumberOfMessages"]) + int(attributes["ApproximateNumberOfMessagesNotVisible"])
+
+    def drained(self):
+        """Waits until the queue is empty."""
+        eventually(lambda: self.waiting() == 0, lambda: f"the queue is empty\n{self.log('Batch')[-3000:]}", REDELIVERED)
 
     def dead_letters(self):
         return json.loads(self.proxy("dead-letters", "list", "--stack", self.name, "--output", "json"))
@@ -171,7 +178,7 @@ class Stack:
     def empty(self):
         """Nothing is left of what was before. What should not have been left is left to no other test either."""
         try:
-            eventually(lambda: self.waiting() == 0, "the queue is empty")
+            self.drained()
         finally:
             self.cloud.stand_in.reset()
             self.sqs.purge_queue(QueueUrl=self.queue)

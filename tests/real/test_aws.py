@@ -94,7 +94,7 @@ class Stack:
 
     def posted(self, count):
         """What is at DataZone, once it is `count` events; and it must not be more."""
-        posts = eventually(lambda: (found := self.stand_in.posts()) and len(found) >= count and found, f"{count} posts, {self.stand_in.posts()}")
+        posts = eventually(lambda: (found := self.stand_in.posts()) and len(found) >= count and found, lambda: f"{count} posts, {self.stand_in.posts()}")
         assert len(posts) == count
         return [json.loads(post["body"]) for post in posts]
 
@@ -108,7 +108,7 @@ class Stack:
                 found.append(message)
             return len(found) >= count
 
-        eventually(look, f"{count} dead letters, {found}")
+        eventually(look, lambda: f"{count} dead letters, {found}")
         assert len(found) == count
         return found
 

@@ -42,7 +42,7 @@ def delivered(proxy):
 def recorded(proxy, count):
     """Waits until the history has so many events, of which it shows a page, and all of them have ended."""
     found = lambda search: len(LineageReader(proxy.url).get("/events", limit=1_000, q=search)["events"])
-    eventually(lambda: found("") >= min(count, 1_000), f"{count} events in the history\n{proxy.tail()}")
+    eventually(lambda: found("") >= min(count, 1_000), lambda: f"{count} events in the history\n{proxy.tail()}")
     assert found("outcome:dead") == found("outcome:retry") == 0
 
 

@@ -41,14 +41,14 @@ class Line:
         before = sum(self.counts(self.dead))
         self.target.refused = {"orders"}
         send(self.proxy, names)
-        eventually(lambda: self.counts(self.dead) == (before + len(names), 0), f"{len(names)} dead letters\n{self.proxy.tail()}")
+        eventually(lambda: self.counts(self.dead) == (before + len(names), 0), lambda: f"{len(names)} dead letters\n{self.proxy.tail()}")
 
     def put(self, count):
         """Messages of somebody else, which are no events."""
         before = sum(self.counts(self.dead))
         for n in range(count):
             self.sqs.send_message(QueueUrl=self.events, MessageBody=f"[{n}]")
-        eventually(lambda: self.counts(self.dead) == (before + count, 0), f"{count} dead letters\n{self.proxy.tail()}")
+        eventually(lambda: self.counts(self.dead) == (before + count, 0), lambda: f"{count} dead letters\n{self.proxy.tail()}")
 
     def act(self, path, **fields):
         """Posts a form as a script does."""
@@ -71,7 +71,7 @@ class Line:
         return queue(self.proxy)["redrives"][0]
 
     def ended(self):
-        return eventually(lambda: (found := self.operation())["end"] and found, f"the end\n{self.proxy.tail()}")
+        return eventually(lambda: (found := self.operation())["end"] and found, lambda: f"the end\n{self.proxy.tail()}")
 
     def logged(self, *messages):
         lines = [json.loads(line)["fields"] for line in self.proxy.lines() if line.startswith("{")]
@@ -100,8 +100,8 @@ def test_a_reason_is_redriven_and_all_others_stay_where_they_are(line, browser):
     page.get_by_label("a second").first.fill("6")
     page.get_by_role("button", name="Redrive 12").click()
     expect(page.get_by_role("status")).to_contain_text("Redriving 12 dead letters")
-    eventually(lambda: line.operation()["done"] > 2, f"progress\n{line.proxy.tail()}")
-    eventually(lambda: len(line.target.taken) == 12, f"all are delivered\n{line.proxy.tail()}")
+    eventually(lambda: line.operation()["done"] > 2, lambda: f"progress\n{line.proxy.tail()}")
+    eventually(lambda: len(line.target.taken) == 12, lambda: f"all are delivered\n{line.proxy.tail()}")
     line.ended()
     assert line.counts(line.dead) == (3, 0)
     page.goto(f"{line.proxy.url}/queue")
@@ -147,12 +147,12 @@ def test_one_runs_at_a_time_and_what_is_cancelled_leaves_the_rest(line):
     assert [line.redrive(group, 2)[0], line.act("look")[0]] == [409, 409]
     selection = {"row": answer["until"]["row"], "at": answer["until"]["at"], "count": 20, "typed": 20}
     assert line.act("delete", target=group["target"], key=group["key"], **selection)[0] == 409
-    eventually(lambda: line.operation()["done"] >= 2, f"two\n{line.proxy.tail()}")
+    eventually(lambda: line.operation()["done"] >= 2, lambda: f"two\n{line.proxy.tail()}")
     assert line.act("cancel", target=group["target"]) == (200, {"cancelled": True})
     done = line.ended()
     assert done["end"] == {"end": "cancelled"} and 2 <= done["done"] < 20
     # Those that were put back are dead letters again, and were not seen.
-    eventually(lambda: line.counts(line.dead) == (20, 0), f"all are visible\n{line.proxy.tail()}")
+    eventually(lambda: line.counts(line.dead) == (20, 0), lambda: f"all are visible\n{line.proxy.tail()}")
     left = [group["count"] for group in queue(line.proxy)["dead_letters"]["groups"]]
     assert left == [20 - done["done"]]
 
@@ -179,7 +179,7 @@ def test_a_redrive_that_is_killed_between_sending_and_deleting_loses_nothing(lin
     # The request that hangs is passed on when nobody looks any more: the next process takes another way.
     line.between = Between(f"http://{line.between.upstream}")
     line.serve()
-    eventually(lambda: len(line.target.taken) == 1, f"what was sent is delivered\n{line.proxy.tail()}")
+    eventually(lambda: len(line.target.taken) == 1, lambda: f"what was sent is delivered\n{line.proxy.tail()}")
     assert sum(line.counts(line.dead)) == 5, "and is a dead letter still: once too often, and not once too few"
 
 
@@ -187,12 +187,12 @@ def test_a_stop_during_a_redrive_and_during_a_look_leaves_all_visible(line):
     line.put(25)
     [group] = line.look().values()
     assert line.redrive(group, 1)[0] == 200
-    eventually(lambda: line.operation()["done"] >= 1, f"one\n{line.proxy.tail()}")
+    eventually(lambda: line.operation()["done"] >= 1, lambda: f"one\n{line.proxy.tail()}")
     assert line.proxy.stop() == 0
     visible, hidden = line.counts(line.dead)
     assert hidden == 0 and visible + sum(line.counts(line.events)) == 25
     line.serve()
-    eventually(lambda: line.counts(line.dead) == (25, 0), f"all are dead letters again\n{line.proxy.tail()}")
+    eventually(lambda: line.counts(line.dead) == (25, 0), lambda: f"all are dead letters again\n{line.proxy.tail()}")
     received = threading.Event()
 
     def trouble(action, body):

@@ -66,7 +66,7 @@ def dead(proxy, count, is_grouped=True):
             counts.append(sum(group["count"] for group in state["dead_letters"]["groups"]))
         return state if set(counts) == {count} else None
 
-    return eventually(look, f"{count} dead letters\n{proxy.tail()}")
+    return eventually(look, lambda: f"{count} dead letters\n{proxy.tail()}")
 
 
 def queue(proxy):
@@ -92,7 +92,7 @@ def test_a_reason_is_redriven_when_the_target_has_recovered(serve, target, brows
     expect(page.get_by_role("status")).to_contain_text("Redriving 30 dead letters")
     # The progress is that of the process: another tab shows it, too.
     expect(browser.open(f"{proxy.url}/queue").locator("progress")).to_have_count(1)
-    eventually(lambda: len(target.taken) == 31, f"all are delivered\n{proxy.tail()}")
+    eventually(lambda: len(target.taken) == 31, lambda: f"all are delivered\n{proxy.tail()}")
     page.goto(f"{proxy.url}/queue")
     page.get_by_text("finished").wait_for()
     expect(page.get_by_text("There are no dead letters.")).to_be_visible()
@@ -138,7 +138,7 @@ def test_what_fails_again_came_back_and_a_redrive_can_be_cancelled(serve, target
     done = queue(proxy)["redrives"][0]["done"]
     assert 0 < done < 30
     came_back = lambda: [group["came_back"] for group in dead(proxy, 30)["dead_letters"]["groups"]]
-    eventually(lambda: came_back() == [done], f"{done} came back\n{proxy.tail()}")
+    eventually(lambda: came_back() == [done], lambda: f"{done} came back\n{proxy.tail()}")
     page.reload()
     expect(page.get_by_text(f"{done} came back after a redrive")).to_be_visible()
 

@@ -28,7 +28,7 @@ def test_what_the_target_refuses_to_all_waits_until_it_is_granted(account):
         account.put(*(event(job, run=n) for n, job in enumerate(jobs)))
         with account.mapping(*functions) as mapping:
             counted = lambda: sum(function.counted("lineage_proxy_retries_total", reason=class_) for function in functions)
-            eventually(lambda: counted() >= size(1, 3) * count, f"each was retried: {counted()}", 180)
+            eventually(lambda: counted() >= size(1, 3) * count, lambda: f"each was retried: {counted()}", 180)
             account.stand_in.set(faults=[])
             account.empty(patience=300)
         assert set(kinds(mapping)) == {"response"}

@@ -67,16 +67,16 @@ def test_a_replay_into_the_queue_of_a_stack_is_taken_again_with_a_new_token(suff
     tokens = lambda: {post["client_token"] for post in domain.posts()}
     assert post(f"{proxy.url}/api/v1/lineage", json.dumps(event("again", "START", second=1)).encode())[0] == 200
     assert post(f"{proxy.url}/api/v1/lineage", json.dumps(event("again", "COMPLETE", second=2)).encode())[0] == 200
-    eventually(lambda: len(tokens()) == 2, f"two posts {proxy.tail()}")
+    eventually(lambda: len(tokens()) == 2, lambda: f"two posts {proxy.tail()}")
     assert "nothing was sent" in command("replay", file, "--stack", "lineage", "--dry-run").stdout
     for count in (4, 6):
         report = replay("--new-token", "--rate", 50)
         assert (report["sent"], report["complete"]) == (2, True), report
-        eventually(lambda: len(tokens()) == count, f"{count} tokens, {len(tokens())}: {proxy.tail()}")
+        eventually(lambda: len(tokens()) == count, lambda: f"{count} tokens, {len(tokens())}: {proxy.tail()}")
     # In their order, each time.
     assert [json.loads(posted["body"])["eventType"] for posted in domain.posts()] == ["START", "COMPLETE"] * 3
     asked = lambda: sum("new_token" in line for line in proxy.lines())
-    eventually(lambda: asked() == 4, f"four outcomes, {asked()}: {proxy.tail()}")
+    eventually(lambda: asked() == 4, lambda: f"four outcomes, {asked()}: {proxy.tail()}")
     # Without it, what was delivered a moment ago is not delivered again.
     assert replay()["sent"] == 2
     empty = lambda: {"0"} == set(sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"])["Attributes"].values())
@@ -90,7 +90,7 @@ def test_a_replay_into_the_queue_of_a_stack_is_taken_again_with_a_new_token(suff
     eventually(lambda: len(letters()) == 2, "two dead letters")
     domain.set(faults=[])
     command("dead-letters", "redrive", "--stack", "lineage", "--all")
-    eventually(lambda: len(tokens()) == 8, f"8 tokens, {len(tokens())}: {proxy.tail()}")
+    eventually(lambda: len(tokens()) == 8, lambda: f"8 tokens, {len(tokens())}: {proxy.tail()}")
     assert len({post["client_token"] for post in domain.posts()}) == 8
 
     refused = command("replay", file, "--stack", "marquez", "--new-token", status=64)

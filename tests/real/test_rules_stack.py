@@ -94,10 +94,10 @@ def test_rules_in_s3_change_without_a_deploy_and_bad_ones_change_nothing(deploy,
     alarms = Alarms(stack)
     running, complete = send(stack, "RUNNING"), send(stack)
     stack.arrived(complete)
-    eventually(lambda: stack.waiting() == 0, "the queue is empty")
+    stack.drained()
     assert came(stack) == {complete: ("lake", MARK)}
     dropped = (f"LineageProxy/{stack.name}", "lineage_proxy_dropped_total", frozenset({"function": "batch", "rule": "no-running", "target": "datazone"}.items()))
-    eventually(lambda: alarms.read() or sum(alarms.points.get(dropped, [])) == 1, f"{running} is counted\n{alarms.points}")
+    eventually(lambda: alarms.read() or sum(alarms.points.get(dropped, [])) == 1, lambda: f"{running} is counted\n{alarms.points}")
     assert alarms.state("RulesReloadFailed") == "OK"
 
     def refused():
@@ -112,12 +112,12 @@ def test_rules_in_s3_change_without_a_deploy_and_bad_ones_change_nothing(deploy,
     }
     for bad, message in bad_ones.items():
         stack.s3.put_object(Bucket=BUCKET, Key=key, Body=bad)
-        eventually(lambda: refused() and message in stack.log("Batch"), f"{message}: {alarms.all()}\n{stack.log('Batch')[-3000:]}")
+        eventually(lambda: refused() and message in stack.log("Batch"), lambda: f"{message}: {alarms.all()}\n{stack.log('Batch')[-3000:]}")
         alarms.points.clear()
     eventually(refused, "it is counted at each look, so that the alarm stays")
 
     cloud.sync("-u", "-t", rules("warehouse"))
-    eventually(lambda: namespace_now(stack) == "warehouse", f"new rules are taken\n{stack.log('Batch')[-3000:]}")
+    eventually(lambda: namespace_now(stack) == "warehouse", lambda: f"new rules are taken\n{stack.log('Batch')[-3000:]}")
 
     def mended():
         alarms.read()
@@ -127,7 +127,7 @@ def test_rules_in_s3_change_without_a_deploy_and_bad_ones_change_nothing(deploy,
         alarms.read()
         return alarms.state("RulesReloadFailed") == "OK"
 
-    eventually(mended, f"the alarm is over: {alarms.all()}")
+    eventually(mended, lambda: f"the alarm is over: {alarms.all()}")
 
 
 def test_without_its_rules_the_function_does_not_start_and_events_wait(deploy, cloud, rules):
@@ -185,7 +185,7 @@ def test_rules_are_packed_with_the_function_and_new_ones_are_new_code(deploy, cl
     stack = deploy("rules-in-zip", out=tmp_path, RulesFile="rules/transforms.yaml")
     running, complete, before = send(stack, "RUNNING"), send(stack), code(stack)
     stack.arrived(complete)
-    eventually(lambda: stack.waiting() == 0, "the queue is empty")
+    stack.drained()
     assert running not in came(stack) and came(stack)[complete] == ("lake", MARK)
 
     assert done(rules("warehouse")) == ["unchanged"] * 8 + ["uploaded"] * 3

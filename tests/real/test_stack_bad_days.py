@@ -28,7 +28,7 @@ def test_on_a_bad_day_nothing_is_lost_and_each_alarm_names_its_fault(stack):
     def reached(alarm, *faults, count=3):
         stand_in.set(faults=list(faults))
         send(count)
-        eventually(lambda: alarms.read() or alarms.state(alarm) == "ALARM", f"{alarm}: {alarms.all()}\n{stack.log('Batch')[-3000:]}")
+        eventually(lambda: alarms.read() or alarms.state(alarm) == "ALARM", lambda: f"{alarm}: {alarms.all()}\n{stack.log('Batch')[-3000:]}")
 
     reached("PermissionMissing", {"kind": "access_denied"})
     reached("DomainMissing", {"kind": "not_found"})

@@ -68,9 +68,9 @@ def test_lineage_is_written_to_the_catalog_and_to_no_other_database(deploy, clou
     glue = catalog(cloud, "orders", "late")
     stack = deploy("to-glue", Target="glue", DomainId="", GlueDatabase="shop", GlueCreateDatabase="lineage")
     assert stack.post(made("orders", 1))[0] == 200
-    eventually(lambda: "openlineage.upstream" in parameters(glue, "shop", "orders"), stack.log("Batch"))
+    eventually(lambda: "openlineage.upstream" in parameters(glue, "shop", "orders"), lambda: stack.log("Batch"))
     assert parameters(glue, "shop", "orders")["owner"] == "others"
-    eventually(lambda: parameters(glue, "lineage", "shop_public_orders").get("openlineage.managed_by") == "lineage-proxy", stack.log("Batch"))
+    eventually(lambda: parameters(glue, "lineage", "shop_public_orders").get("openlineage.managed_by") == "lineage-proxy", lambda: stack.log("Batch"))
     may = lambda action, resource: stack.may("Batch", f"glue:{action}", f"{ARN}:{resource}")
     assert may("UpdateTable", "table/shop/orders") and may("CreateTable", "table/lineage/x")
     assert not (may("CreateTable", "table/shop/x") or may("UpdateTable", "table/other/x") or may("DeleteTable", "table/shop/orders"))
@@ -83,11 +83,11 @@ def test_lineage_is_written_to_the_catalog_and_to_no_other_database(deploy, clou
     put([statement for statement in document["Statement"] if statement["Sid"] not in ("Tables", "NewTables")])
     stack.kill(stack.outputs["BatchFunction"])
     assert stack.post(made("late", 2))[0] == 200
-    eventually(lambda: '"reason":"permission"' in stack.log("Batch"), stack.log("Batch")[-3000:])
+    eventually(lambda: '"reason":"permission"' in stack.log("Batch"), lambda: stack.log("Batch")[-3000:])
     put(document["Statement"])
-    eventually(lambda: "openlineage.upstream" in parameters(glue, "shop", "late"), stack.log("Batch")[-3000:])
+    eventually(lambda: "openlineage.upstream" in parameters(glue, "shop", "late"), lambda: stack.log("Batch")[-3000:])
     assert stack.post(made("orders", 3, source="refined"))[0] == 200  # into a table that is there
-    eventually(lambda: stack.unused("Batch", "Tables", "NewTables") == set(), f"{stack.unused('Batch', 'Tables', 'NewTables')}\n{stack.log('Batch')[-3000:]}")
+    eventually(lambda: stack.unused("Batch", "Tables", "NewTables") == set(), lambda: f"{stack.unused('Batch', 'Tables', 'NewTables')}\n{stack.log('Batch')[-3000:]}")
     stack.empty()
 
 
@@ -96,10 +96,10 @@ def test_lineage_is_proposed_to_datahub_with_the_token_of_a_secret(deploy, cloud
     stack = deploy("to-datahub", Target="datahub", DomainId="", DataHubUrl=gms.url, DataHubApiKeySecretArn=secret)
     job = name().replace(" ", "-")
     assert stack.post(made(job, 1))[0] == 200
-    eventually(lambda: '"reason":"permission"' in stack.log("Batch"), stack.log("Batch")[-3000:])
+    eventually(lambda: '"reason":"permission"' in stack.log("Batch"), lambda: stack.log("Batch")[-3000:])
     assert not gms.proposals
     cloud.client("secretsmanager").put_secret_value(SecretId=secret, SecretString=TOKEN)
-    eventually(lambda: any(job in urn for urn in gms.jobs()), f"{gms.jobs()}\n{stack.log('Batch')[-3000:]}", 600)
+    eventually(lambda: any(job in urn for urn in gms.jobs()), lambda: f"{gms.jobs()}\n{stack.log('Batch')[-3000:]}", 600)
     assert stack.unused("Batch", "DataHubKey") == set()
     assert TOKEN not in stack.log("Batch") and "a-token-that-is-old" not in stack.log("Batch")
     stack.empty()
@@ -113,9 +113,9 @@ def test_further_targets_are_the_catalog_and_datahub(deploy, cloud, gms):
     to_datahub = cloud.deploy_target("three-datahub", main, Target="datahub", DataHubUrl=gms.url, DataHubApiKeySecretArn=secret)
     assert main.post(made("returns", 1))[0] == 200
     main.arrived("returns")
-    eventually(lambda: "openlineage.upstream" in parameters(glue, "shop", "returns"), to_glue.log("Batch"))
-    eventually(lambda: any("returns" in urn for urn in gms.jobs()), to_datahub.log("Batch"))
+    eventually(lambda: "openlineage.upstream" in parameters(glue, "shop", "returns"), lambda: to_glue.log("Batch"))
+    eventually(lambda: any("returns" in urn for urn in gms.jobs()), lambda: to_datahub.log("Batch"))
     assert to_glue.unused("Batch", "Tables") == to_datahub.unused("Batch", "DataHubKey") == set()
     for target in (to_glue, to_datahub):
-        eventually(lambda: target.waiting() == 0, target.log("Batch")[-3000:])
+        eventually(lambda: target.waiting() == 0, lambda: target.log("Batch")[-3000:])
         assert target.waiting(target.dead) == 0

@@ -40,7 +40,7 @@ def test_in_order_of_runs(deploy):
     again = event(jobs[0], "COMPLETE", run=0, second=3)
     assert stack.post(again)[0] == 200  # what is sent again is there once
     stack.arrived(*jobs, held, patience=120)
-    eventually(lambda: len(stack.jobs()) == 12, f"12 events, {stack.jobs()}", 120)
+    eventually(lambda: len(stack.jobs()) == 12, lambda: f"12 events, {stack.jobs()}", 120)
     bodies = [json.loads(post["body"]) for post in stack.cloud.stand_in.posts()]
     for job in (*jobs, held):
         assert [body["eventType"] for body in bodies if body["job"]["name"] == job] == ["START", "RUNNING", "COMPLETE"]
@@ -166,7 +166,7 @@ def test_to_another_account_by_role(deploy, cloud):
     iam.put_role_policy(RoleName=stack.role("Batch")[1], PolicyName="batch", PolicyDocument=json.dumps(less))
     stack.kill(stack.outputs["BatchFunction"])
     assert stack.post(event(second, run=2))[0] == 200
-    eventually(lambda: '"reason":"permission"' in stack.log("Batch"), stack.log("Batch"))
+    eventually(lambda: '"reason":"permission"' in stack.log("Batch"), lambda: stack.log("Batch"))
     iam.put_role_policy(RoleName=stack.role("Batch")[1], PolicyName="batch", PolicyDocument=json.dumps(document))
     stack.arrived(second)
 
