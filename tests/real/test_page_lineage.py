@@ -259,7 +259,7 @@ def test_a_large_lineage_is_drawn_whole_and_moves(serve, browser):
     proxy = filled(serve, estate.estate(2_000), datasets=990)
     page = browser.open(proxy.url + "/lineage?all=1")
     page.wait_for_function("() => !document.querySelector('#graph').ariaBusy && document.querySelector('#graph canvas')?.width > 300")
-    expect(page.locator("#list")).to_contain_text("1000 jobs, 1000 datasets")
+    expect(page.locator("#list")).to_contain_text("1,000 jobs, 1,000 datasets")
     view = page.locator(".world").get_attribute("style")
     box = page.locator("#graph").bounding_box()
     page.mouse.move(box["x"] + 400, box["y"] + 300)

@@ -121,7 +121,7 @@ function show(node) {
   const box = make(world, "div", `node ${KINDS[kind]} ${state ? state[2] : ""} ${lit.has(number) ? "lit" : ""} ${isChosen ? "chosen" : ""}`);
   const anchor = (className, text, href, ariaLabel) => Object.assign(make(box, "a", className, text), { tabIndex: -1 }, href ? { href } : { role: "group" }, { ariaLabel });
   Object.assign(box.style, { left: `${node.x}px`, top: `${node.y}px`, width: `${node.width}px`, height: `${node.height}px` });
-  const head = anchor("head", kind === 3 ? `+ ${count} more` : "", link(node), sentence(node));
+  const head = anchor("head", kind === 3 ? `+ ${amount(count)} more` : "", link(node), sentence(node));
   head.dataset.node = number;
   if (isChosen) head.ariaCurrent = "true";
   shown.set(number, box);
@@ -135,7 +135,7 @@ function show(node) {
     anchor("toggle", `${count} ${fields ? "▾" : "▸"}`, toggled(node), `${fields ? "close" : "open"} the ${counted(count, "column")} of ${name}`);
   }
   fields?.forEach((field, at) => anchor(node.lit.includes(at) ? "field lit" : "field", field, address(node, (query) => query.set("column", field)), null));
-  if (hidden) make(box, "span", "field quiet", `+ ${hidden} more`);
+  if (hidden) make(box, "span", "field quiet", `+ ${amount(hidden)} more`);
   return box;
 }
 

@@ -5,12 +5,13 @@ const { root, byId, focused, isChord, isTyped, listen, on, parse, renew, replace
 const { drawing: given } = graph.dataset;
 const KINDS = ["job", "dataset", "parent", "more"];
 
-const counted = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
+const amount = (count) => count.toLocaleString("en");
+const counted = (count, word) => `${amount(count)} ${word}${count === 1 ? "" : "s"}`;
 const ran = ({ at }) => (at ? ` ${shortTime(new Date(at * 1000))}` : "");
 
 function sentence(node) {
   const { kind, name, count, state } = node;
-  if (kind === 3) return `${count} more`;
+  if (kind === 3) return `${amount(count)} more`;
   const jobs = kind === 2 ? `, ${counted(count, "job")}` : "", last = state?.[0] ? `, ${state[0]}${ran(node)}` : "";
   return `${["Job", "Dataset", "Parent"][kind]} ${name}${jobs}, ${node.before.length} before, ${node.after.length} after${last}`;
 }

@@ -36,7 +36,7 @@ pub(crate) fn places<'p>(mut pointers: impl ExactSizeIterator<Item = &'p str>) -
         @if let Some(first) = pointers.next() { (place(first)) }
         @if pointers.len() > 0 {
             details .places {
-                summary { "+" (number(pointers.len() as u64)) " more " (if pointers.len() == 1 { "place" } else { "places" }) }
+                summary { "+" (number(pointers.len())) " more " (if pointers.len() == 1 { "place" } else { "places" }) }
                 @for pointer in pointers { (place(pointer)) }
             }
         }
@@ -75,7 +75,7 @@ fn parts(all: &[Part<'_>], limit: usize) -> Markup {
             @match part {
                 Part::Same(text) => (take(text)),
                 Part::Differs(text) => mark { (take(text)) },
-                Part::LeftOut(count) => span .left-out { "… " (number(*count as u64)) " characters …" },
+                Part::LeftOut(count) => span .left-out { "… " (number(*count)) " characters …" },
             }
         }
     }

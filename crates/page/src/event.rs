@@ -342,7 +342,7 @@ fn no_texts(why: &NoTexts) -> String {
         NoTexts::NotKept => "What the event says is not kept: the queue is SQS, which keeps no event that was settled".to_owned(),
         NoTexts::Gone => "What the event says is kept no longer: the time or the size of the setting retention has passed".to_owned(),
         NoTexts::Unreadable(why) => format!("What the event says cannot be shown: {}", shown(why, 500)),
-        NoTexts::TooLarge(bytes) => format!("What the event says is too much to be shown: {} bytes. All of it is in Raw", number(*bytes as u64)),
+        NoTexts::TooLarge(bytes) => format!("What the event says is too much to be shown: {} bytes. All of it is in Raw", number(*bytes)),
         NoTexts::Failed => "What the event says cannot be read now: see the log of the proxy".to_owned(),
     }
 }

@@ -21,8 +21,8 @@ use crate::query::link;
 use crate::reads::in_turn;
 use crate::shell::{self, Screen};
 use crate::tally::{self, Tally};
-use crate::text::{events as counted, name, shown};
-use crate::time::{number, time};
+use crate::text::{name, shown};
+use crate::time::{counted, number, time};
 use crate::visit::{Fault, Visit};
 use crate::{Site, outcome};
 use without::{no_history, nothing_yet, syntax, wrong};
@@ -271,7 +271,7 @@ fn waiting_row(site: &Site, event: &WaitingEvent) -> Markup {
             td { @if event.kind.is_some() { (kind(event.kind.as_deref())) } }
             td .job { (job(site, event.job.as_ref(), &[])) }
             td { (run(site, event.run.as_deref())) }
-            td .n { @if event.datasets > 0 { (event.datasets) } }
+            td .n { @if event.datasets > 0 { (number(event.datasets)) } }
             td { div .ol { (outcome::badge("waiting")) @if event.is_in_hand { " " small { "in delivery" } } } }
         }
     }

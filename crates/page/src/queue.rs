@@ -24,8 +24,8 @@ use crate::line::queue::{
 use crate::query::Query;
 use crate::security::form;
 use crate::shell::{self, Screen};
-use crate::text::{REASON, events, shown};
-use crate::time::time;
+use crate::text::{REASON, shown};
+use crate::time::{counted, number, time};
 use crate::visit::{Fault, Visit};
 
 /// The rate of a redrive that is proposed, and the highest, in events a second. DataZone takes 20.
@@ -109,7 +109,7 @@ pub(crate) async fn redrive(
     Ok(match visit.wants_json {
         true => axum::Json(selection).into_response(),
         false => {
-            let count = events(selection.count, "dead letter");
+            let count = counted(selection.count, "dead letter");
             let message = format!("Redriving {count} of {}.", selection.target);
             shell::redirect(&site, PATH, &message)
         }
@@ -209,7 +209,7 @@ pub(crate) async fn delete(
     let (status, json, message) = match deleted {
         Deletion::Done(count) => {
             let json = json!({"deleted": count});
-            let count = events(count, "dead letter");
+            let count = counted(count, "dead letter");
             (
                 StatusCode::OK,
                 json,
@@ -235,7 +235,7 @@ fn confirmation(
     selection: &Selection,
     error: Option<&str>,
 ) -> Response {
-    let count = events(selection.count, "dead letter");
+    let count = counted(selection.count, "dead letter");
     let content = html! {
         section .narrow {
             h1 { "Delete " (count) "?" }
@@ -245,7 +245,7 @@ fn confirmation(
                     dl .facts {
                         dt { "Target" } dd { bdi { (shown(&selection.target, REASON)) } }
                         dt { "Reason" } dd .reason { (shown(shape, REASON)) }
-                        dt { "How many" } dd { (selection.count) }
+                        dt { "How many" } dd { (number(selection.count)) }
                     }
                     p {
                         "Their events are deleted for good. What becomes a dead letter after "
@@ -257,7 +257,7 @@ fn confirmation(
                         input type="hidden" name="row" value=(selection.until.row);
                         input type="hidden" name="at" value=(selection.until.at);
                         input type="hidden" name="count" value=(selection.count);
-                        label for="typed" { "Type " strong { (selection.count) } " to delete them" }
+                        label for="typed" { "Type " strong { (number(selection.count)) } " to delete them" }
                         input #typed name="typed" inputmode="numeric" autocomplete="off" required
                             aria-describedby=[error.map(|_| "wrong")];
                         @if let Some(error) = error {
@@ -298,7 +298,7 @@ fn progress(site: &Site, visit: &Visit, redrive: &RedriveState) -> Markup {
     };
     html! {
         progress max=(total.max(1)) value=(done) aria-label=(format!("{name} of {}", redrive.target)) {}
-        span .amount { (done) " of " (total) " " (verb) }
+        span .amount { (number(done)) " of " (number(total)) " " (verb) }
         bdi { (shown(&redrive.target, REASON)) }
         span .reason { (shown(&redrive.shape, REASON)) }
         @match &redrive.end {
@@ -318,7 +318,7 @@ fn progress(site: &Site, visit: &Visit, redrive: &RedriveState) -> Markup {
             Some(RedriveEnd::Finished) => {
                 span .state.good { "✔ finished" }
                 // Somebody else has taken them, or they are hidden for the moment.
-                @if done < total { span .quiet { (total - done) " were not there any more" } }
+                @if done < total { span .quiet { (number(total - done)) " were not there any more" } }
             }
             Some(RedriveEnd::Cancelled) => span .state.off { "⊘ cancelled" },
             Some(RedriveEnd::Failed { error }) => span .state.bad { "✖ failed: " (shown(error, REASON)) },

@@ -11,6 +11,7 @@ use crate::line::Denial;
 use crate::query::link;
 use crate::session::set_cookie;
 use crate::text::shown;
+use crate::time::number;
 use crate::visit::{FLASH, Theme, Visit};
 
 /// The screens of the navigation, in its order: a path, and a title.
@@ -198,7 +199,7 @@ pub(crate) fn dead_letters(site: &Site) -> Markup {
     html! {
         span #dead {
             @if let Some(count) = count {
-                " " span .mark { "●" (count) span .unseen { " dead letters" } }
+                " " span .mark { "●" (number(count)) span .unseen { " dead letters" } }
             }
         }
     }

@@ -16,7 +16,7 @@ use crate::lineage::{self, events_of, kind, state_of, subject};
 use crate::query::link;
 use crate::shell::{self, Screen};
 use crate::text::{name, shown};
-use crate::time::{duration, time};
+use crate::time::{duration, number, time};
 use crate::visit::{Fault, Visit};
 
 /// How many runs, events and neighbours are shown. A dataset that two hundred jobs read is listed in full.
@@ -157,7 +157,7 @@ pub(crate) async fn run(
                 dd { (time(ended_at)) span .quiet { " after " (lasted(&run.run)) } }
             }
             dt { "Events" }
-            dd { (run.events) " · " a href=(site.path(&format!("/events/{}", run.last_event))) { "the last one" } }
+            dd { (number(run.events)) " · " a href=(site.path(&format!("/events/{}", run.last_event))) { "the last one" } }
         }
         @if let Some(node) = &node { p { a .button href=(in_lineage(&site, node)) { "See its job in the lineage" } } }
         (recent(&site, &search, &events))
@@ -221,7 +221,7 @@ fn facts(site: &Site, node: &NodeRef, details: &NodeDetails) -> Markup {
                 dd { (time(first)) " to " (time(last)) }
             }
             dt { "Events" }
-            dd { (details.events) @if details.events >= 10_000 { " or more" } @if let Some(event) = &details.last_event { " · " a href=(site.path(&format!("/events/{event}"))) { "the last one" } } }
+            dd { (number(details.events)) @if details.events >= 10_000 { " or more" } @if let Some(event) = &details.last_event { " · " a href=(site.path(&format!("/events/{event}"))) { "the last one" } } }
         }
         @if facts.last_seen.is_some() {
             p { a .button href=(in_lineage(site, node)) { "See it in the lineage" } }
@@ -246,7 +246,7 @@ fn columns(site: &Site, node: &NodeRef, columns: &[FoundColumn]) -> Markup {
         wish.address(&site.path(lineage::PATH))
     };
     html! {
-        h2 { "Columns" span .quiet { " " (columns.len()) } }
+        h2 { "Columns" span .quiet { " " (number(columns.len())) } }
         div .wide role="region" aria-label="Columns" tabindex="0" {
             table .short {
                 caption .unseen { "Columns, with the numbers of columns of which each is made, and that are made of it" }
@@ -256,14 +256,14 @@ fn columns(site: &Site, node: &NodeRef, columns: &[FoundColumn]) -> Markup {
                         tr {
                             td .mono { a href=(path(column)) { (name(&column.name)) } }
                             td .quiet { (shown(column.of_type.as_deref().unwrap_or_default(), 80)) }
-                            td .number data-label="made of" { (column.before) }
-                            td .number data-label="makes" { (column.after) }
+                            td .number data-label="made of" { (number(column.before)) }
+                            td .number data-label="makes" { (number(column.after)) }
                         }
                     }
                 }
             }
         }
-        @if columns.len() > COLUMNS { p .quiet { "and " (columns.len() - COLUMNS) " more" } }
+        @if columns.len() > COLUMNS { p .quiet { "and " (number(columns.len() - COLUMNS)) " more" } }
     }
 }
 
@@ -284,7 +284,7 @@ fn runs(site: &Site, runs: &[FoundRun]) -> Markup {
                                 td { (state_of(Some(&run.run))) }
                                 td data-label="began" { (time(&run.run.started_at)) }
                                 td data-label="took" { (lasted(&run.run)) }
-                                td .number data-label="events" { (run.events) }
+                                td .number data-label="events" { (number(run.events)) }
                                 td data-label="last event" { a href=(site.path(&format!("/events/{}", run.last_event))) { "open" } }
                             }
                         }
@@ -302,7 +302,7 @@ fn neighbours(site: &Site, node: &NodeRef, details: &NodeDetails) -> Markup {
     };
     html! {
         @for (id, title, nodes) in [("before", before, &details.before), ("after", after, &details.after)] {
-            h2 id=(id) { (title) span .quiet { " " (nodes.len()) } }
+            h2 id=(id) { (title) span .quiet { " " (number(nodes.len())) } }
             @if nodes.is_empty() {
                 p .quiet { "Nothing that is known." }
             } @else {
@@ -321,7 +321,7 @@ fn neighbours(site: &Site, node: &NodeRef, details: &NodeDetails) -> Markup {
                         }
                     }
                 }
-                @if nodes.len() > NEIGHBOURS { p .quiet { "and " (nodes.len() - NEIGHBOURS) " more" } }
+                @if nodes.len() > NEIGHBOURS { p .quiet { "and " (number(nodes.len() - NEIGHBOURS)) " more" } }
             }
         }
     }

@@ -13,14 +13,6 @@ const NAME: usize = 300;
 /// The most characters of a reason or an error on a page.
 pub(crate) const REASON: usize = 400;
 
-/// A number of things, of which there may be one: `1 event`, `2 events`.
-pub(crate) fn events(count: u64, what: &str) -> String {
-    match count {
-        1 => format!("1 {what}"),
-        count => format!("{count} {what}s"),
-    }
-}
-
 /// Returns the first `limit` characters of a text, with escapes for those that are not seen.
 pub(crate) fn shown(text: &str, limit: usize) -> Cow<'_, str> {
     if text.len() <= limit && !text.chars().any(is_unseen) {

@@ -37,8 +37,8 @@ pub(crate) fn age(seconds: u64) -> String {
 }
 
 /// A number with its thousands apart.
-pub(crate) fn number(number: u64) -> String {
-    let digits = number.to_string();
+pub(crate) fn number(number: impl TryInto<u64>) -> String {
+    let digits = number.try_into().unwrap_or_default().to_string();
     let mut parts = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
         if at > 0 && (digits.len() - at).is_multiple_of(3) {
@@ -49,6 +49,14 @@ pub(crate) fn number(number: u64) -> String {
     parts
 }
 
+/// A number of things, of which there may be one: `1 event`, `2 events`.
+pub(crate) fn counted(count: impl TryInto<u64>, what: &str) -> String {
+    match count.try_into().unwrap_or_default() {
+        1 => format!("1 {what}"),
+        count => format!("{} {what}s", number(count)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,7 +64,7 @@ mod tests {
     #[test]
     fn numbers_and_durations_are_short() {
         assert_eq!(
-            [0, 999, 1_000, 1_234_567].map(number),
+            [0_u64, 999, 1_000, 1_234_567].map(number),
             ["0", "999", "1,000", "1,234,567"]
         );
         let durations = [0, 999, 5_000, 5_399, 61_000, 7_200_000, 200_000_000].map(duration);

@@ -20,6 +20,7 @@ use crate::query::{Query, link};
 use crate::security;
 use crate::shell::{self, Screen};
 use crate::text::{REASON, shown};
+use crate::time::number;
 use crate::visit::{Fault, Visit};
 
 /// The longest rules file that is tried, in bytes.
@@ -194,7 +195,7 @@ fn listed(problems: &[Problem], class: &str) -> Markup {
                     span .mono { "rules:" (problem.line) ":" (problem.column) ": " } (shown(&problem.message, 1_000))
                 }
             }
-            @if problems.len() > 100 { li { "and " (problems.len() - 100) " more" } }
+            @if problems.len() > 100 { li { "and " (number(problems.len() - 100)) " more" } }
         }
     }
 }
@@ -206,7 +207,7 @@ fn in_force(site: &Site, visit: &Visit, target: &TargetRules) -> Markup {
         let search = format!("target:{} {outcome}rule:\"{escaped}\"", target.target);
         html! {
             td .number {
-                @if count == 0 { "0" } @else { a href=(link(&site.path("/"), &[("q", &search)])) { (count) } }
+                @if count == 0 { "0" } @else { a href=(link(&site.path("/"), &[("q", &search)])) { (number(count)) } }
             }
         }
     };

@@ -106,7 +106,7 @@ fn differences(adapted: &Adapted) -> Markup {
                 thead { tr { th scope="col" { "Where" } th scope="col" { "Before and after" } th scope="col" { "Rule" } } }
                 tbody { @for same in groups { (difference(&same)) } }
             }
-            @if adapted.more > 0 { p .quiet { "… and " (number(adapted.more as u64)) " more places." } }
+            @if adapted.more > 0 { p .quiet { "… and " (number(adapted.more)) " more places." } }
         }
     }
 }
@@ -144,7 +144,7 @@ fn hidden(texts: &EventTexts) -> Markup {
     html! {
         @if !texts.hidden.is_empty() {
             details .hidden {
-                summary { "Hidden, since rules redact it: " (number(texts.hidden.len() as u64)) " places" }
+                summary { "Hidden, since rules redact it: " (number(texts.hidden.len())) " places" }
                 ul { @for pointer in texts.hidden.iter().take(LISTED) { li { code { bdi { (shown(pointer, 500)) } } } } }
             }
         }
@@ -155,7 +155,7 @@ fn event(text: &str) -> Markup {
     let (lines, is_whole) = pretty(text, SHOWN);
     html! {
         pre tabindex="0" { (lines) }
-        @if !is_whole { p .quiet { "… It has " (number(text.len() as u64)) " bytes: all of it is in Raw." } }
+        @if !is_whole { p .quiet { "… It has " (number(text.len())) " bytes: all of it is in Raw." } }
     }
 }
 

@@ -115,7 +115,7 @@ impl Dataset {
 fn datasets(site: &Site, title: &str, datasets: &First<Dataset>) -> Markup {
     html! {
         @if datasets.count > 0 {
-            h3 { (title) " " span .quiet { (number(datasets.count as u64)) } }
+            h3 { (title) " " span .quiet { (number(datasets.count)) } }
             ul .datasets {
                 @for dataset in &datasets.some {
                     li {
@@ -133,7 +133,7 @@ fn datasets(site: &Site, title: &str, datasets: &First<Dataset>) -> Markup {
 fn columns(columns: &First<(String, String)>) -> Markup {
     html! {
         details {
-            summary { "Columns " span .quiet { (number(columns.count as u64)) } }
+            summary { "Columns " span .quiet { (number(columns.count)) } }
             ul .columns {
                 @for (column, data_type) in &columns.some {
                     li { code { (name(column)) } " " small { (name(data_type)) } }

@@ -9,7 +9,7 @@ use super::rows::{Row, Subject};
 use super::wish::Wish;
 use crate::Site;
 use crate::text::name;
-use crate::time::time;
+use crate::time::{counted, number, time};
 
 /// How many rows a page has at most, and each of several pages: the browser lays them out before it draws.
 const ROWS: usize = 200;
@@ -34,7 +34,7 @@ pub(super) fn list(site: &Site, wish: &Wish, rows: &[Row]) -> Markup {
         .address(&site.path(super::PATH))
     };
     html! {
-        h2 { "List" span .quiet { " " (counted(rows)) } }
+        h2 { "List" span .quiet { " " (jobs_and_datasets(rows)) } }
         @if rows.is_empty() {
             p .quiet { "Nothing was delivered yet, or all of it is forgotten." }
         } @else {
@@ -72,7 +72,7 @@ pub(super) fn list(site: &Site, wish: &Wish, rows: &[Row]) -> Markup {
 }
 
 /// How many jobs and datasets there are.
-pub(super) fn counted(rows: &[Row]) -> String {
+pub(super) fn jobs_and_datasets(rows: &[Row]) -> String {
     let (mut jobs, mut datasets, mut more) = (0, 0, 0);
     for row in rows {
         match &row.subject {
@@ -83,22 +83,15 @@ pub(super) fn counted(rows: &[Row]) -> String {
         }
     }
     let rest = if more > 0 {
-        format!(", and {more} more that do not fit")
+        format!(", and {} more that do not fit", number(more))
     } else {
         String::new()
     };
     format!(
         "{}, {}{rest}",
-        plural(jobs, "job"),
-        plural(datasets, "dataset")
+        counted(jobs, "job"),
+        counted(datasets, "dataset")
     )
-}
-
-pub(super) fn plural(count: usize, word: &str) -> String {
-    match count {
-        1 => format!("1 {word}"),
-        count => format!("{count} {word}s"),
-    }
 }
 
 /// The state of the last run: a sign, a word and a time.
@@ -120,7 +113,7 @@ fn subject(site: &Site, wish: &Wish, row: &Row) -> Markup {
         @match &row.subject {
             Subject::Job(_) => (kind(NodeKind::Job)),
             Subject::Dataset(_) => (kind(NodeKind::Dataset)),
-            Subject::Parent { jobs, .. } => span .kind .job { "parent of " (jobs) },
+            Subject::Parent { jobs, .. } => span .kind .job { "parent of " (number(*jobs)) },
             Subject::More { .. } => {},
         }
         " " (chooser(site, wish, row))
@@ -133,7 +126,7 @@ pub(super) fn chooser(site: &Site, wish: &Wish, row: &Row) -> Markup {
     let node = match &row.subject {
         Subject::Job(name) | Subject::Parent { name, .. } => NodeRef::job(name.clone()),
         Subject::Dataset(name) => NodeRef::dataset(name.clone()),
-        Subject::More { count } => return html! { span .quiet { "+ " (count) " more" } },
+        Subject::More { count } => return html! { span .quiet { "+ " (number(*count)) " more" } },
     };
     html! { a href=(wish.choosing(node.clone()).address(&site.path(super::PATH))) { (name(&node.name)) } }
 }

@@ -11,7 +11,7 @@ use crate::Site;
 use crate::query::link;
 use crate::shell::{self, Screen};
 use crate::text::{name, shown};
-use crate::time::time;
+use crate::time::{number, time};
 use crate::visit::{Fault, Visit};
 
 /// How many namespaces and failed jobs are shown, and how many names are found at once.
@@ -40,7 +40,7 @@ pub(super) async fn page(site: &Site, visit: &Visit) -> Result<Response, Fault> 
         @if overview.jobs + overview.datasets == 0 {
             p .quiet { "There is no lineage yet: it comes from events that are delivered. " a href=(site.path("/")) { "Events" } }
         } @else {
-            p { a href=(link(&site.path(PATH), &[("all", "1")])) { "All of it, drawn" } span .quiet { " " (overview.jobs) " jobs, " (overview.datasets) " datasets" } }
+            p { a href=(link(&site.path(PATH), &[("all", "1")])) { "All of it, drawn" } span .quiet { " " (number(overview.jobs)) " jobs, " (number(overview.datasets)) " datasets" } }
             (failed(site, &overview))
             (namespaces(site, &overview))
         }
@@ -86,7 +86,7 @@ pub(super) async fn find(
         @if nodes.is_empty() {
             p .quiet { "Nothing of this name is in the lineage. " a href=(site.path(PATH)) { "What there is" } }
         } @else {
-            p .quiet { (count) @if count >= 10_000 { " or more" } " found" }
+            p .quiet { (number(count)) @if count >= 10_000 { " or more" } " found" }
             (self::nodes(site, &nodes))
             p {
                 @if from > 0 { a href=(at(from.saturating_sub(SHOWN))) { "Before" } " " }
@@ -130,7 +130,7 @@ fn failed(site: &Site, overview: &Overview) -> Markup {
 fn namespaces(site: &Site, overview: &Overview) -> Markup {
     let path = site.path(PATH);
     html! {
-        h2 { "Namespaces" span .quiet { " " (overview.namespace_count) } }
+        h2 { "Namespaces" span .quiet { " " (number(overview.namespace_count)) } }
         div .wide role="region" aria-label="Namespaces" tabindex="0" {
             table .short {
                 caption .unseen { "Namespaces with their numbers of jobs and datasets" }
@@ -139,8 +139,8 @@ fn namespaces(site: &Site, overview: &Overview) -> Markup {
                     @for it in &overview.namespaces {
                         tr {
                             td { a href=(link(&path, &[("find", ""), ("namespace", &it.namespace)])) { (name(&it.namespace)) } }
-                            td .number data-label="jobs" { (it.jobs) }
-                            td .number data-label="datasets" { (it.datasets) }
+                            td .number data-label="jobs" { (number(it.jobs)) }
+                            td .number data-label="datasets" { (number(it.datasets)) }
                             td data-label="last seen" { (time(&it.last_seen)) }
                         }
                     }
@@ -148,7 +148,7 @@ fn namespaces(site: &Site, overview: &Overview) -> Markup {
             }
         }
         @if overview.namespace_count > overview.namespaces.len() as u64 {
-            p .quiet { "These are the first " (overview.namespaces.len()) ": find others by a text of their names." }
+            p .quiet { "These are the first " (number(overview.namespaces.len())) ": find others by a text of their names." }
         }
     }
 }

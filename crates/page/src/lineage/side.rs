@@ -6,7 +6,7 @@ use history::{FoundColumn, NodeDetails, NodeKind, NodeRef};
 use maud::{Markup, html};
 
 use super::kind;
-use super::list::{chooser, counted, plural, state};
+use super::list::{chooser, jobs_and_datasets, state};
 use super::picture::State;
 use super::read::Read;
 use super::rows::{Row, Subject, rows as rows_of};
@@ -14,7 +14,7 @@ use super::wish::{View, Wish, kind_name, opened_name};
 use crate::Site;
 use crate::query::link;
 use crate::text::{name, shown};
-use crate::time::time;
+use crate::time::{counted, number, time};
 
 /// How many names a list of the panel has, and how many columns.
 const NAMES: usize = 8;
@@ -29,12 +29,12 @@ pub(super) fn side(site: &Site, wish: &Wish, read: &Read, rows: &[Row]) -> Marku
     let known = |words: &str, positions: &[usize]| {
         html! {
             @if !positions.is_empty() {
-                h3 { (words) " " (positions.len()) }
+                h3 { (words) " " (number(positions.len())) }
                 ul .plain {
                     @for row in positions.iter().take(NAMES).filter_map(|at| rows.get(*at)) {
                         li { (chooser(site, wish, row)) " " (sign(row)) }
                     }
-                    @if positions.len() > NAMES { li .quiet { "and " (positions.len() - NAMES) " more" } }
+                    @if positions.len() > NAMES { li .quiet { "and " (number(positions.len() - NAMES)) " more" } }
                 }
             }
         }
@@ -84,11 +84,11 @@ fn whole(site: &Site, wish: &Wish, rows: &[Row]) -> Markup {
     failed.sort_by(|one, other| other.at.cmp(&one.at));
     html! {
         aside .panel aria-label="All of it" {
-            p .quiet { (counted(rows)) }
-            h2 { (plural(failed.len(), "failed job")) }
+            p .quiet { (jobs_and_datasets(rows)) }
+            h2 { (counted(failed.len(), "failed job")) }
             ul .plain {
                 @for row in failed.iter().take(2 * NAMES) { li { (chooser(site, wish, row)) " " @if let Some(at) = &row.at { (time(at)) } } }
-                @if failed.len() > 2 * NAMES { li .quiet { "and " (failed.len() - 2 * NAMES) " more" } }
+                @if failed.len() > 2 * NAMES { li .quiet { "and " (number(failed.len() - 2 * NAMES)) " more" } }
             }
         }
     }
@@ -120,7 +120,7 @@ fn columns_of(site: &Site, wish: &Wish, columns: &[FoundColumn]) -> Markup {
         .address(&path)
     };
     html! {
-        h3 { (plural(columns.len(), "column")) " " (toggle(site, wish)) }
+        h3 { (counted(columns.len(), "column")) " " (toggle(site, wish)) }
         ul .plain .columns {
             @for found in columns.iter().take(COLUMNS) {
                 li {
@@ -128,7 +128,7 @@ fn columns_of(site: &Site, wish: &Wish, columns: &[FoundColumn]) -> Markup {
                     @if let Some(of_type) = &found.of_type { span .quiet { " " (shown(of_type, 24)) } }
                 }
             }
-            @if columns.len() > COLUMNS { li .quiet { "and " (columns.len() - COLUMNS) " more" } }
+            @if columns.len() > COLUMNS { li .quiet { "and " (number(columns.len() - COLUMNS)) " more" } }
         }
     }
 }

@@ -7,8 +7,8 @@ use super::{MAX_RATE, RATE};
 use crate::Site;
 use crate::line::queue::{DeadLetterGroup, DeadLetters, QueueFailure, QueueState};
 use crate::query::link;
-use crate::text::{REASON, events, shown};
-use crate::time::time;
+use crate::text::{REASON, shown};
+use crate::time::{counted, number, time};
 use crate::visit::Visit;
 
 /// The least and the most characters of a reason that are searched for.
@@ -33,7 +33,7 @@ pub(super) fn section(
                     }
                     ul .groups { @for group in &letters.groups { (item(site, visit, group, state)) } }
                     @if letters.others > 0 {
-                        p { (events(letters.others, "dead letter")) " for further reasons." }
+                        p { (counted(letters.others, "dead letter")) " for further reasons." }
                     }
                     @match (letters.is_complete, &letters.looked_at) {
                         (true, _) => {}
@@ -79,14 +79,14 @@ fn item(site: &Site, visit: &Visit, group: &DeadLetterGroup, state: &QueueState)
     html! {
         li .group {
             p .head {
-                a .count href=(link(&site.path("/"), &[("q", &search)])) title="Show these events" { (group.count) " ×" }
+                a .count href=(link(&site.path("/"), &[("q", &search)])) title="Show these events" { (number(group.count)) " ×" }
                 span .reason { (shown(&group.shape, REASON)) }
             }
             p .quiet {
                 bdi { (shown(target, REASON)) }
                 " · first " (time(&history::shown(group.first_dead_at))) " · last " (time(&history::shown(group.last_dead_at)))
                 @if let Some(count @ 1..) = group.came_back {
-                    " · " span .state.bad { "↩ " @if count == group.count { "came back" } @else { (count) " came back" } " after a redrive" }
+                    " · " span .state.bad { "↩ " @if count == group.count { "came back" } @else { (number(count)) " came back" } " after a redrive" }
                 }
             }
             p .quiet {
@@ -98,7 +98,7 @@ fn item(site: &Site, visit: &Visit, group: &DeadLetterGroup, state: &QueueState)
                     form method="post" action=(site.path("/queue/redrive")) {
                         input type="hidden" name="target" value=(target);
                         input type="hidden" name="key" value=(group.key);
-                        button disabled[is_redriven] { "Redrive " (group.count) }
+                        button disabled[is_redriven] { "Redrive " (number(group.count)) }
                         label {
                             " at "
                             input name="rate" type="number" min="1" max=(MAX_RATE) value=(RATE) required disabled[is_redriven];

@@ -6,7 +6,7 @@ use crate::Site;
 use crate::line::queue::{Counted, Counts, Health, Pace, QueueState, TargetState};
 use crate::query::link;
 use crate::text::{REASON, shown};
-use crate::time::age;
+use crate::time::{age, number};
 
 // The columns. On narrow screens each cell says its own.
 const STATE: &str = "State";
@@ -82,16 +82,16 @@ fn counted(counts: &Counts, find: impl Fn(&str, &str) -> Markup) -> Markup {
         .in_flight
         .saturating_sub(counts.retrying.unwrap_or(0));
     html! {
-        td .number data-label=(WAITING) { (counts.waiting) }
-        td .number data-label=(IN_FLIGHT) { (in_flight) }
+        td .number data-label=(WAITING) { (number(counts.waiting)) }
+        td .number data-label=(IN_FLIGHT) { (number(in_flight)) }
         td .number data-label=(RETRYING) { @match counts.retrying {
             Some(0) => "0",
-            Some(count) => (find("retry", &count.to_string())),
+            Some(count) => (find("retry", &number(count))),
             None => span .quiet title="SQS does not tell" { "–" },
         } }
         td .number data-label=(DEAD) { @match counts.dead_letters {
             Some(0) => "0",
-            Some(count) => (find("dead", &count.to_string())),
+            Some(count) => (find("dead", &number(count))),
             None => span .quiet { "–" },
         } }
         td .number data-label=(OLDEST) { @match counts.oldest_seconds {

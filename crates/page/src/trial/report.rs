@@ -11,7 +11,8 @@ use crate::line::rules::{
     TrialNode, TrialReport,
 };
 use crate::lineage::{Drawing, GONE, NEW, RENAMED};
-use crate::text::{REASON, events, name, shown};
+use crate::text::{REASON, name, shown};
+use crate::time::{counted, number};
 
 /// The most characters of a value before and after.
 const VALUE: usize = 600;
@@ -24,7 +25,7 @@ pub(super) fn report(
     command: &str,
 ) -> Markup {
     let counts = &report.counts;
-    let tried = events(report.events as u64, "event");
+    let tried = counted(report.events, "event");
     html! {
         section #result {
             h2 { "Result" }
@@ -64,10 +65,10 @@ pub(super) fn report(
 fn merged(merge: &Merge) -> Markup {
     let count = merge.datasets.len() + merge.more;
     html! {
-        strong { (count) " datasets become 1" } ": " (dataset(&merge.into))
+        strong { (number(count)) " datasets become 1" } ": " (dataset(&merge.into))
         ul {
             @for one in &merge.datasets { li { (dataset(one)) } }
-            @if merge.more > 0 { li { "and " (merge.more) " more" } }
+            @if merge.more > 0 { li { "and " (number(merge.more)) " more" } }
         }
     }
 }
@@ -75,10 +76,10 @@ fn merged(merge: &Merge) -> Markup {
 fn split_up(split: &Split) -> Markup {
     let count = split.into.len() + split.more;
     html! {
-        strong { "1 dataset becomes " (count) } ": " (dataset(&split.dataset))
+        strong { "1 dataset becomes " (number(count)) } ": " (dataset(&split.dataset))
         ul {
             @for one in &split.into { li { (dataset(one)) } }
-            @if split.more > 0 { li { "and " (split.more) " more" } }
+            @if split.more > 0 { li { "and " (number(split.more)) " more" } }
         }
     }
 }
@@ -112,7 +113,7 @@ fn renames(all: &[RenameCount], more: usize) -> Markup {
                     }
                 }
             }
-            @if more > 0 { p .quiet { "and " (more) " more" } }
+            @if more > 0 { p .quiet { "and " (number(more)) " more" } }
         }
     }
 }
@@ -186,9 +187,9 @@ fn changes<T>(
     html! {
         @if !all.some.is_empty() {
             details open[all.some.len() <= 5] {
-                summary { (sign) " " (count) " " (if count == 1 { singular } else { plural }) }
+                summary { (sign) " " (number(count)) " " (if count == 1 { singular } else { plural }) }
                 ul .changes { @for item in &all.some { li { (one(item)) } } }
-                @if all.more > 0 { p .quiet { "and " (all.more) " more" } }
+                @if all.more > 0 { p .quiet { "and " (number(all.more)) " more" } }
             }
         }
     }
@@ -241,7 +242,7 @@ fn shown_example(site: &Site, example: &TrialExample) -> Markup {
             }
             @if let Some(outcome) = &example.outcome { p { (shown(outcome, REASON)) } }
             (differences(&example.differences))
-            @if example.more > 0 { p .quiet { "and " (example.more) " more places" } }
+            @if example.more > 0 { p .quiet { "and " (number(example.more)) " more places" } }
         }
     }
 }
