@@ -36,6 +36,7 @@ CALLS = {
     "StartQuery": ("logs", {"logGroupNames": ["/aws/lambda/x", "b"], "startTime": 1_700_000_000, "endTime": 1_700_000_060, "queryString": f"filter @message like /{AWKWARD}/", "limit": 10_000}),
     "GetQueryResults": ("logs", {"queryId": "12ab3456-12ab-123a-789e-1234567890ab"}),
     "StopQuery": ("logs", {"queryId": "12ab3456-12ab-123a-789e-1234567890ab"}),
+    "ListMetrics": ("cloudwatch", {"Namespace": "AWS/ApiGateway", "MetricName": "Count", "Dimensions": [{"Name": "ApiName", "Value": AWKWARD}]}),
     "GetFunctionConcurrency": ("lambda", {"FunctionName": "arn:aws:lambda:eu-west-1:1:function:x"}),
     "Invoke": ("lambda", {"FunctionName": "arn:aws:lambda:eu-west-1:1:function:x", "Payload": '{"time": "ä"}'}),
     "GetAccountSettings": ("lambda", {}),
@@ -73,6 +74,12 @@ LOADER = SESSION.get_component("data_loader")
 
 def model(operation):
     return SESSION.get_service_model(CALLS[operation][0]).operation_model(operation)
+
+
+def protocol(operation):
+    """That which is spoken here: of several, JSON."""
+    spoken = model(operation).service_model.metadata
+    return "json" if "json" in spoken.get("protocols", []) else spoken["protocol"]
 
 
 def filled(shape, depth=0):
@@ -136,8 +143,7 @@ def xml(shape, name, value):
 def answered(operation, output):
     """A response with that output."""
     shape = model(operation).output_shape
-    protocol = model(operation).service_model.metadata["protocol"]
-    if protocol == "query":
+    if protocol(operation) == "query":
         wrapper = shape.serialization.get("resultWrapper", f"{operation}Result")
         body = f'<{operation}Response xmlns="http://x/">{xml(shape, wrapper, output)}<ResponseMetadata><RequestId>r-1</RequestId></ResponseMetadata></{operation}Response>'
         return 200, {"Content-Type": "text/xml"}, body.encode()

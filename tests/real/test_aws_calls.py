@@ -22,7 +22,7 @@ import pytest
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from parts import BIN
-from service_models import AWKWARD, CALLS, LOADER, answered, common, filled, model, plain
+from service_models import AWKWARD, CALLS, LOADER, answered, common, filled, model, plain, protocol
 
 SECRET, TOKEN = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "IQoJb3JpZ2luX2VjEJr//8BEAEaCWV1"
 CREDENTIALS = {"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_SESSION_TOKEN": TOKEN}
@@ -88,7 +88,7 @@ def test_a_request_is_the_one_that_botocore_makes(wire, operation):
     answer = (200, {}, b"") if CALLS[operation][0] == "s3" else answered(operation, {})
     call(wire, operation, answer)
     ((method, target, headers, body),) = wire.sent
-    serializer = botocore.serialize.create_serializer(model(operation).service_model.metadata["protocol"])
+    serializer = botocore.serialize.create_serializer(protocol(operation))
     expected = serializer.serialize_to_request(dict(CALLS[operation][1]), model(operation))
     path, _, query = target.partition("?")
     their_path, _, their_query = expected["url_path"].partition("?")
@@ -109,6 +109,8 @@ def test_a_request_is_the_one_that_botocore_makes(wire, operation):
     else:
         theirs = expected["body"]
         assert (json.loads(body) if body else None) == (json.loads(theirs) if theirs else None)
+    # With it a service that once spoke Query answers with the codes that errors had there, too. Those of JSON are read here.
+    expected["headers"].pop("x-amzn-query-mode", None)
     for name, value in expected["headers"].items():
         assert headers[name].split(";")[0] == value.split(";")[0], name
 
@@ -140,12 +142,12 @@ def test_a_signature_is_the_one_that_botocore_makes(wire, operation):
 def test_a_response_is_read_as_botocore_reads_it(wire, operation):
     """With all members that the model has; of those that are read here, all are as botocore read them."""
     output = filled(model(operation).output_shape)
-    token = {"DescribeStacks": "NextToken", "DescribeClusters": "Marker", "FilterLogEvents": "nextToken", "DescribeLogGroups": "nextToken", "ListSubscriptionsByTopic": "NextToken", "ListCrawlers": "NextToken", "ListCrawls": "NextToken", "GetTables": "NextToken"}.get(operation)
+    token = {"DescribeStacks": "NextToken", "DescribeClusters": "Marker", "FilterLogEvents": "nextToken", "DescribeLogGroups": "nextToken", "ListSubscriptionsByTopic": "NextToken", "ListMetrics": "NextToken", "ListCrawlers": "NextToken", "ListCrawls": "NextToken", "GetTables": "NextToken"}.get(operation)
     answers = [answered(operation, output)]
     if token:
         answers.append(answered(operation, {}))
     ours = call(wire, operation, *answers)["output"]
-    parser = botocore.parsers.create_parser(model(operation).service_model.metadata["protocol"])
+    parser = botocore.parsers.create_parser(protocol(operation))
     status, headers, body = answers[0]
     theirs = plain(parser.parse({"status_code": status, "headers": headers, "body": body}, model(operation).output_shape))
     assert ours == common(theirs, ours)
@@ -220,7 +222,7 @@ def test_endpoints_are_those_of_the_service_models(wire):
     partitions = LOADER.load_data("partitions")
     regions = [region for partition in partitions["partitions"] for region in partition["regions"] if "global" not in region]
     assert len(regions) > 30
-    services = {"CloudFormation": "cloudformation", "CloudWatch Logs": "logs", "Glue": "glue", "Lambda": "lambda", "Redshift": "redshift", "Redshift Data": "redshift-data", "Redshift Serverless": "redshift-serverless", "Secrets Manager": "secretsmanager", "S3": "s3", "SNS": "sns", "STS": "sts", "DynamoDB": "dynamodb"}
+    services = {"API Gateway": "apigateway", "CloudWatch": "cloudwatch", "CloudFormation": "cloudformation", "CloudWatch Logs": "logs", "Glue": "glue", "Lambda": "lambda", "Redshift": "redshift", "Redshift Data": "redshift-data", "Redshift Serverless": "redshift-serverless", "Secrets Manager": "secretsmanager", "S3": "s3", "SNS": "sns", "STS": "sts", "DynamoDB": "dynamodb"}
     lines, expected = [], []
     for service, name in services.items():
         rules = botocore.endpoint_provider.EndpointProvider(LOADER.load_service_model(name, "endpoint-rule-set-1"), partitions)

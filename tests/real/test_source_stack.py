@@ -17,7 +17,7 @@ import pytest
 from flyteidl.admin import event_pb2
 from flyteidl.core import literals_pb2
 from parts import FIXTURES, crawlers, event, eventually
-from stack import ACCOUNT, LOGS, POLLER, REGION, large, name
+from stack import ACCOUNT, LOGS, POLLER, REDELIVERED, REGION, large, name
 
 SCHEDULE = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
 
@@ -84,7 +84,7 @@ def queue_of_others(cloud, receives=3, visibility=5):
 def each_once(main, *names):
     """These events have come, and no other, and none twice."""
     main.arrived(*names)
-    eventually(lambda: main.waiting() == 0, "the queue is empty")
+    main.drained()
     assert sorted(main.jobs()) == sorted(names)
 
 
@@ -136,7 +136,7 @@ def test_an_invocation_that_fails_is_a_dead_letter_and_comes_back_by_the_documen
     lost, stranger = name(), {"awslogs": {"data": "bm90IGd6aXA="}}
     for payload in (subscription(group, line(lost)), stranger):
         invoke(source, payload, InvocationType="Event")
-    eventually(lambda: main.waiting(source.dead) == 2, f"two dead letters\n{source.log('Source')[-3000:]}")
+    eventually(lambda: main.waiting(source.dead) == 2, lambda: f"two dead letters\n{source.log('Source')[-3000:]}")
     assert main.jobs() == []
     put(document["Statement"])
     letters = json.loads(source.proxy("dead-letters", "list", "--stack", "source-again", "--output", "json"))
@@ -145,7 +145,7 @@ def test_an_invocation_that_fails_is_a_dead_letter_and_comes_back_by_the_documen
     assert source.proxy("dead-letters", "redrive", "--stack", "source-again", "--all") == "2 redriven\n"
     main.arrived(lost)
     # The stranger fails five times more, and harms nobody.
-    eventually(lambda: main.waiting(source.queue) == 0 and main.waiting(source.dead) == 1, f"one dead letter\n{source.log('Source')[-3000:]}")
+    eventually(lambda: main.waiting(source.queue) == 0 and main.waiting(source.dead) == 1, lambda: f"one dead letter\n{source.log('Source')[-3000:]}")
     each_once(main, lost)
 
 
@@ -162,7 +162,7 @@ def test_a_queue_of_clients_is_read_and_what_is_no_event_left_to_its_dead_letter
     for body in (event(one), [event(two, run=2), event(three, run=3)], "no event", event(one)):
         source.sqs.send_message(QueueUrl=theirs, MessageBody=body if isinstance(body, str) else json.dumps(body))
     each_once(main, one, two, three)
-    eventually(lambda: main.waiting(dead) == 1 and main.waiting(theirs) == 0, f"one dead letter of theirs\n{source.log('Source')[-3000:]}")
+    eventually(lambda: main.waiting(dead) == 1 and main.waiting(theirs) == 0, lambda: f"one dead letter of theirs\n{source.log('Source')[-3000:]}")
     [letter] = source.sqs.receive_message(QueueUrl=dead)["Messages"]
     assert letter["Body"] == "no event"
     assert source.unused("Source", "State", "Queue", "Messages") == set()
@@ -194,7 +194,7 @@ def test_flyte_is_read_with_its_objects(main):
     body = base64.b64encode(event_pb2.TaskExecutionEventRequest(request_id="r", event=task).SerializeToString()).decode()
     for message in (body, body, "no message of Flyte"):
         source.sqs.send_message(QueueUrl=theirs, MessageBody=message)
-    eventually(lambda: main.waiting(dead) == 1 and main.waiting(theirs) == 0, f"theirs are read\n{source.log('Source')[-3000:]}")
+    eventually(lambda: main.waiting(dead) == 1 and main.waiting(theirs) == 0, lambda: f"theirs are read\n{source.log('Source')[-3000:]}")
     each_once(main, "etl.orders.join")  # as the setting names it
     [post] = cloud.stand_in.posts()
     assert [output["name"] for output in json.loads(post["body"])["outputs"]] == ["orders.csv"]
@@ -224,12 +224,18 @@ def test_crawls_are_read_when_eventbridge_tells_of_one_and_on_a_schedule(main):
     assert not any("shop" in job for job in main.jobs())
     invoke(source, SCHEDULE)
     main.arrived("crawler/shop-jdbc/shop.shop_public_customers")
-    eventually(lambda: main.waiting() == 0, "the queue is empty")
+    main.drained()
     found = main.jobs()
     invoke(source, SCHEDULE)
     invoke(source, matching[1])
-    eventually(lambda: main.waiting() == 0, "the queue is empty")
+    main.drained()
     assert main.jobs() == found
+
+
+def doctor(source, *more):
+    """The steps of doctor for the stack of a source."""
+    lines = source.proxy("doctor", "--stack", source.name, "--output", "json", *more, check=False).stdout.splitlines()
+    return {step["step"]: step for step in map(json.loads, lines)}
 
 
 def history():
@@ -260,13 +266,13 @@ def test_the_history_of_redshift_is_read_on_a_schedule(main):
     asks_the_stand_in(source, "REDSHIFT_DATA")
     cloud.stand_in.set(workgroups={"corp-wg": {"account": ACCOUNT, "region": REGION, "port": 5439}}, redshift_views=history(), redshift_waits=0)
     invoke(source, SCHEDULE)
-    eventually(lambda: len(main.jobs()) > 5 and main.waiting() == 0, f"statements\n{source.log('Source')[-3000:]}")
+    eventually(lambda: len(main.jobs()) > 5 and main.waiting() == 0, lambda: f"statements\n{source.log('Source')[-3000:]}")
     found = cloud.stand_in.posts()
     assert {json.loads(post["body"])["job"]["namespace"] for post in found} == {"warehouse"}
     outputs = {output["name"] for post in found for output in json.loads(post["body"]).get("outputs", [])}
     assert any(output.endswith("mart.daily_sales") for output in outputs), outputs
     invoke(source, SCHEDULE)
-    eventually(lambda: main.waiting() == 0, "the queue is empty")
+    main.drained()
     assert len(cloud.stand_in.posts()) == len(found)
 
 
@@ -292,6 +298,9 @@ def test_sources_of_another_account_are_read_by_its_role_and_lose_nothing_withou
         answer = source.functions.invoke(FunctionName=source.outputs["SourceFunction"], Payload=json.dumps(SCHEDULE))
         text = answer["Payload"].read().decode()
         assert "FunctionError" in answer and f"role {role} cannot be assumed" in text, text
+        refused = doctor(source)
+        assert refused["poll"]["verdict"] == "bad" and refused["poll"]["advice"].startswith(f"let {role} trust {source.outputs['SourceRoleArn']}:"), refused
+        assert "poll" not in doctor(source, "--no-event")
     assert main.jobs() == []
 
     iam.update_assume_role_policy(RoleName="reader", PolicyDocument=trusting(ACCOUNT))
@@ -302,10 +311,12 @@ def test_sources_of_another_account_are_read_by_its_role_and_lose_nothing_withou
             invoke(source, SCHEDULE)
         return "crawler/shop-jdbc/shop.shop_public_customers" in main.jobs()
 
-    eventually(read, "what the role lets be read has arrived")
+    logs = lambda: "\n".join(of.log("Source")[-5_000:] for of in (crawls, warehouse)) + main.log("Batch")[-5_000:]
+    eventually(read, lambda: f"{main.jobs()}, {main.waiting()} wait\n{logs()}", REDELIVERED)
     for source in (crawls, warehouse):
         assert source.unused("Source", "Assume", "State", "Queue") == set()
-    eventually(lambda: main.waiting() == 0, "the queue is empty")
+        assert {name: step["verdict"] for name, step in doctor(source).items()} == dict.fromkeys(("stack", "function", "destination", "queue", "dead letters", "logs", "poll"), "good")
+    main.drained()
     assert any("daily_sales" in post["body"] for post in cloud.stand_in.posts())
 
 

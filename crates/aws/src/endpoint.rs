@@ -104,7 +104,8 @@ pub(crate) fn public(
     match service.endpoints {
         Exceptions::None => {}
         Exceptions::GovCloudIsFips if is_in("us-gov-") && !dual_stack => fips_label = "",
-        Exceptions::GovCloudIsFips => {}
+        Exceptions::GovCloudIsAlwaysFips if is_in("us-gov-") => fips_label = "",
+        Exceptions::GovCloudIsFips | Exceptions::GovCloudIsAlwaysFips => {}
         Exceptions::AlwaysDualStack if suffix == "api.aws" => suffix = "amazonaws.com",
         Exceptions::AlwaysDualStack if is_in("cn-") && !fips => suffix = "amazonaws.com.cn",
         Exceptions::AlwaysDualStack => {}

@@ -21,6 +21,7 @@ mod xml;
 
 pub mod api_gateway;
 pub mod cloudformation;
+pub mod cloudwatch;
 pub mod dynamodb;
 pub mod glue;
 pub mod lambda;

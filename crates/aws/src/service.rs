@@ -37,6 +37,8 @@ pub(crate) enum Exceptions {
     None,
     /// Its usual endpoints in GovCloud are FIPS endpoints.
     GovCloudIsFips,
+    /// So are its dual-stack endpoints there.
+    GovCloudIsAlwaysFips,
     /// Its usual endpoints are dual-stack endpoints.
     AlwaysDualStack,
     /// It writes `dualstack` before the region, and has no FIPS endpoints in China.

@@ -19,6 +19,8 @@ use crate::QueueError;
 use folder::Folder;
 use table::Table;
 
+pub use table::MOVED_MEANWHILE;
+
 /// A ledger. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Ledger(Store);

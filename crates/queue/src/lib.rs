@@ -30,7 +30,7 @@ pub use dead_letters::{
 pub use embedded::Embedded;
 pub use failure_log::FailureLog;
 pub use free_space::has_space;
-pub use ledger::Ledger;
+pub use ledger::{Ledger, MOVED_MEANWHILE};
 pub use log::{
     AcceptedBetween, BodyLimits, Condition, Consumer, ConsumerStart, ConsumerStatus, DeadLetter,
     Form, FoundLetter, KeptEvent, LetterStep, LettersUntil, Log, LogOptions, LoggedBody,

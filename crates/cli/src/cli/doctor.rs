@@ -2,9 +2,11 @@
 //!
 //! First checks the parts (`doctor/parts.rs`, and a file for each other; `doctor/fan_out.rs` for stacks of several targets), with the
 //! permissions of the user. Then sends a marked event (`doctor/send.rs`) and follows it from the endpoint to SUCCESS at DataZone
-//! (`doctor/event.rs`), with the permissions of the functions. Nothing else changes anything in the account.
+//! (`doctor/event.rs`), with the permissions of the functions. The stack of a source has parts
+//! of its own, and polls instead (`doctor/source_stack.rs`). Nothing else changes anything in the account.
 
 mod alarms;
+mod assumed_role;
 mod capacity;
 mod check;
 mod cold_start;
@@ -17,7 +19,9 @@ mod parts;
 mod published;
 mod queries;
 mod queues;
+mod request_metrics;
 mod send;
+mod source_stack;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -32,7 +36,7 @@ use fan_out::Route;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The CloudFormation stack: the one with the API, or that of a target.
+    /// The CloudFormation stack: the one with the API, that of a target, or that of a source.
     #[arg(long, value_name = "NAME")]
     stack: String,
     /// The URL that clients use, if it is not the stack's own (a custom domain).
@@ -43,7 +47,7 @@ pub(super) struct Arguments {
     api_key_file: Option<std::path::PathBuf>,
     #[arg(long, env = "OPENLINEAGE_API_KEY", hide = true, hide_env_values = true)]
     api_key: Option<String>,
-    /// Check the parts only; do not send an event.
+    /// Check the parts only: send no event, and do not let a source poll.
     #[arg(long)]
     no_event: bool,
     /// How long to follow the event.
@@ -127,6 +131,13 @@ impl StepPrinter {
             None => Ok(()),
         }
     }
+
+    fn exit_status(&self) -> ExitCode {
+        match self.worst {
+            Verdict::Good | Verdict::Unsure => FINE,
+            Verdict::Bad => no(),
+        }
+    }
 }
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -136,11 +147,16 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         output: arguments.output,
         worst: Verdict::Good,
     };
+    printer.print(&parts::stack("stack", &stack))?;
+    if stack.optional("SourceFunction").is_some() {
+        let polls = !arguments.no_event;
+        source_stack::check(&aws, &stack, polls, &mut printer).await?;
+        return Ok(printer.exit_status());
+    }
     let api_key = match &arguments.api_key_file {
         Some(file) => Some(std::fs::read_to_string(file)?.trim().to_owned()),
         None => arguments.api_key.clone(),
     };
-    printer.print(&parts::stack("stack", &stack))?;
     // A target stack is fed by another one.
     let ingest = match stack.optional("IngestStackName") {
         Some(name) => {
@@ -187,8 +203,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         if let Some(step) = check::step(&aws, &stack).await {
             printer.print(&step)?;
         }
-        let waiting = ProgressBar::new_spinner(); // it hides itself without a terminal
-        waiting.enable_steady_tick(Duration::from_millis(100));
+        let waiting = spinner();
         let trace = event::Trace {
             aws: &aws,
             ingest: &ingest,
@@ -205,10 +220,15 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             printer.print(&step)?;
         }
     }
+    printer.print(&request_metrics::step(&aws, &ingest).await?)?;
     // After the event, which may have been the first of an instance.
     printer.print(&cold_start::step(&aws, &ingest, proxy::queue::now()).await?)?;
-    Ok(match printer.worst {
-        Verdict::Good | Verdict::Unsure => FINE,
-        Verdict::Bad => no(),
-    })
+    Ok(printer.exit_status())
+}
+
+/// Shows that something is waited for. It hides itself without a terminal.
+fn spinner() -> ProgressBar {
+    let waiting = ProgressBar::new_spinner();
+    waiting.enable_steady_tick(Duration::from_millis(100));
+    waiting
 }

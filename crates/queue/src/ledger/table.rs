@@ -18,6 +18,9 @@ use crate::{QueueError, now};
 /// How long an identity is kept, as in `identities.rs`.
 const KEPT_SECONDS: i64 = 30 * 24 * 3_600;
 
+/// How the error ends of an invocation whose source another one has moved.
+pub const MOVED_MEANWHILE: &str = "by another invocation at the same time";
+
 /// The key, and the attribute by which the table forgets.
 const ID: &str = "id";
 const EXPIRES: &str = "expires";
@@ -112,7 +115,7 @@ impl Table {
                 self.lock().remove(source);
                 Err(match error.is("ConditionalCheckFailedException") {
                     true => QueueError(format!(
-                        "the position of {source} was moved by another invocation at the same time"
+                        "the position of {source} was moved {MOVED_MEANWHILE}"
                     )),
                     false => self.unavailable(&error),
                 })

@@ -6,7 +6,7 @@ use aws::lambda::{Invocation, Invoke};
 use serde_json::Value;
 
 use super::Step;
-use super::event::{assume_advice, is_assume_error};
+use super::assumed_role::AssumedRole;
 use super::parts::unseen;
 use crate::cli::stack::Stack;
 
@@ -35,8 +35,8 @@ fn judged(invocation: &Invocation, stack: &Stack) -> Step {
     let error = error.get("errorMessage").and_then(Value::as_str);
     let error = error.unwrap_or("it failed without a message");
     let role = (stack.optional("CheckRoleArn")).unwrap_or("the check function's role");
-    let advice = match is_assume_error(error, stack) {
-        true => assume_advice(role, stack),
+    let advice = match AssumedRole::Target.is_cause_of(error, stack) {
+        true => AssumedRole::Target.advice(role, stack),
         false => format!(
             "let {role} (or TargetRoleArn) use datazone:ListLineageEvents on the domain, and the customer key of the domain if it has one (DomainKmsKeyArn); its log says more"
         ),

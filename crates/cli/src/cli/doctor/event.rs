@@ -16,6 +16,7 @@ use targets::DENIED_BY_DOMAIN;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
+use super::assumed_role::AssumedRole;
 use super::parts::datazone;
 use super::{Step, Verdict, queries, send};
 use crate::cli::stack::Stack;
@@ -270,7 +271,9 @@ fn advice(reason: &str, error: &str, stack: &Stack) -> String {
         .optional("BatchRoleArn")
         .unwrap_or("the batch function's role");
     match reason {
-        "permission" if is_assume_error(error, stack) => assume_advice(role, stack),
+        "permission" if AssumedRole::Target.is_cause_of(error, stack) => {
+            AssumedRole::Target.advice(role, stack)
+        }
         "permission" if error.contains(DENIED_BY_DOMAIN) => format!(
             "IAM allows it, the domain does not: give {role} (or TargetRoleArn) a user profile in the domain whose status is ACTIVATED, and make it a member of the project that owns the assets"
         ),
@@ -285,30 +288,6 @@ fn advice(reason: &str, error: &str, stack: &Stack) -> String {
         "body" => "may the batch function read the bucket for large events?".to_owned(),
         _ => "the target is down or slow: no event is lost, they are retried".to_owned(),
     }
-}
-
-/// The action that STS names where a role may not be assumed. Both sides have to allow it
-/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic-cross-account.html>), and no call
-/// predicts it: IAM's simulator evaluates no trust policy, and `sts:AssumeRole` answers for its own caller only.
-const ASSUME_ROLE: &str = "sts:AssumeRole";
-
-/// Returns what lets a function assume the role of the stack.
-pub(super) fn assume_advice(role: &str, stack: &Stack) -> String {
-    let target = stack.parameter("TargetRoleArn").unwrap_or("TargetRoleArn");
-    let external_id = match stack.parameter("TargetExternalId") {
-        Some(id) => format!("the external id {id} or none"),
-        None => "no external id, unless TargetExternalId has it".to_owned(),
-    };
-    format!(
-        "let {target} trust {role}: its account as the principal, the role in a condition on aws:PrincipalArn (docs/aws.md, \"A domain in another account\"), and {external_id}; and let no permissions boundary or organization policy deny it"
-    )
-}
-
-/// Whether an error says that a role may not be assumed. The SDK says only that it has no credentials: a function has its own in the
-/// environment, so it is those of the stack's role that it could not load.
-pub(super) fn is_assume_error(error: &str, stack: &Stack) -> bool {
-    let has_role = stack.parameter("TargetRoleArn").is_some();
-    error.contains(ASSUME_ROLE) || (has_role && error.contains("while loading credentials"))
 }
 
 fn unseen<E: std::error::Error + ProvideErrorMetadata>(error: &E, action: &str) -> Step {

@@ -10,6 +10,12 @@ use super::parts::unseen;
 use super::{Step, message_size};
 use crate::cli::stack::Stack;
 
+/// What to do about the topic of ingest, if it does not exist, or no queue subscribes.
+const OF_INGEST: [&str; 2] = [
+    "clients get 503: deploy the ingest stack again",
+    "clients get 503: create a target stack",
+];
+
 /// Whether events that ingest accepts come to the queue of this stack.
 pub(super) enum Route {
     /// Ingest sends them there itself.
@@ -63,12 +69,12 @@ impl Route {
 pub(super) async fn route(aws: &Aws, stack: &Stack, route: &Route) -> anyhow::Result<Vec<Step>> {
     Ok(match route {
         Route::Direct => Vec::new(),
-        Route::IngestOnly { topic } => vec![topic_step(aws, topic).await],
+        Route::IngestOnly { topic } => vec![topic_step(aws, topic, OF_INGEST).await],
         Route::Detached { topic } => {
             let found = "the queue takes no further events from the topic";
             let advice = "deploy the stack with Attached=true (FanOut=on), if it should";
             vec![
-                topic_step(aws, topic).await,
+                topic_step(aws, topic, OF_INGEST).await,
                 Step::unsure("subscription", found, advice),
             ]
         }
@@ -77,7 +83,7 @@ pub(super) async fn route(aws: &Aws, stack: &Stack, route: &Route) -> anyhow::Re
             subscription,
         } => {
             let mut steps = vec![
-                topic_step(aws, topic).await,
+                topic_step(aws, topic, OF_INGEST).await,
                 subscription_step(aws, subscription).await,
             ];
             steps.push(policy_step(aws, stack, topic).await?);
@@ -87,7 +93,8 @@ pub(super) async fn route(aws: &Aws, stack: &Stack, route: &Route) -> anyhow::Re
     })
 }
 
-async fn topic_step(aws: &Aws, topic: &str) -> Step {
+/// Checks a topic. The advice is for one that does not exist, and for one to which no queue subscribes.
+pub(super) async fn topic_step(aws: &Aws, topic: &str, [missing, lonely]: [&str; 2]) -> Step {
     let mut pages = aws.client().pages(ListSubscriptionsByTopic {
         topic_arn: topic.to_owned(),
         next_token: None,
@@ -97,8 +104,7 @@ async fn topic_step(aws: &Aws, topic: &str) -> Step {
         let subscriptions = match page {
             Ok(page) => page.subscriptions,
             Err(error) if error.is("NotFound") => {
-                let advice = "clients get 503: deploy the ingest stack again";
-                return Step::bad("topic", format!("{topic} does not exist"), advice);
+                return Step::bad("topic", format!("{topic} does not exist"), missing);
             }
             Err(error) => return unseen("topic", &error, "sns:ListSubscriptionsByTopic"),
         };
@@ -106,11 +112,7 @@ async fn topic_step(aws: &Aws, topic: &str) -> Step {
         queues += subscriptions.iter().filter(is_queue).count();
     }
     match queues {
-        0 => Step::bad(
-            "topic",
-            format!("no queue subscribes to {topic}"),
-            "clients get 503: create a target stack",
-        ),
+        0 => Step::bad("topic", format!("no queue subscribes to {topic}"), lonely),
         1 => Step::good("topic", format!("one queue subscribes to {topic}")),
         _ => Step::good("topic", format!("{queues} queues subscribe to {topic}")),
     }

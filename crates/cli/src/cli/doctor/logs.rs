@@ -11,7 +11,12 @@ const STEP: &str = "logs";
 
 /// Describes the log groups of a stack.
 pub(super) async fn step(aws: &Aws, stack: &Stack) -> Step {
-    let outputs = ["IngestLogGroup", "BatchLogGroup", "CheckLogGroup"];
+    let outputs = [
+        "IngestLogGroup",
+        "BatchLogGroup",
+        "CheckLogGroup",
+        "SourceLogGroup",
+    ];
     let names: Vec<&str> = outputs
         .into_iter()
         .filter_map(|output| stack.optional(output))
@@ -62,7 +67,11 @@ fn judged(groups: &[(&str, Option<LogGroup>)]) -> Step {
         Some(days) => format!("kept for {days} days"),
         None => "kept for ever".to_owned(),
     };
-    Step::good(STEP, format!("{} log groups, {kept}", groups.len()))
+    let count = match groups.len() {
+        1 => "1 log group".to_owned(),
+        count => format!("{count} log groups"),
+    };
+    Step::good(STEP, format!("{count}, {kept}"))
 }
 
 #[cfg(test)]

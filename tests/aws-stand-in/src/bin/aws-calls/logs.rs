@@ -1,5 +1,6 @@
-//! CloudWatch Logs, and its queries.
+//! CloudWatch: logs, their queries, and metrics.
 
+use aws::cloudwatch::ListMetrics;
 use aws::logs::insights::{GetQueryResults, ResultField, StartQuery, StopQuery};
 use aws::logs::{DescribeLogGroups, FilterLogEvents, GetLogEvents};
 use aws::{Client, Error};
@@ -14,6 +15,21 @@ pub(crate) async fn call(
     input: Input<'_>,
 ) -> Result<Option<Value>, Error> {
     Ok(Some(match operation {
+        "ListMetrics" => {
+            let dimensions = input.0["Dimensions"].clone();
+            let mut pages = client.pages(ListMetrics {
+                namespace: input.needed("Namespace"),
+                metric_name: input.needed("MetricName"),
+                dimensions: serde_json::from_value(dimensions).unwrap_or_default(),
+                next_token: input.text("NextToken"),
+            });
+            let mut metrics = Vec::new();
+            while let Some(page) = pages.next().await {
+                let found = page?.metrics.into_iter();
+                metrics.extend(found.map(|metric| json!({"Dimensions": metric.dimensions})));
+            }
+            json!({"Metrics": metrics})
+        }
         "FilterLogEvents" => {
             let mut pages = client.pages(FilterLogEvents {
                 log_group_name: input.text("logGroupName"),

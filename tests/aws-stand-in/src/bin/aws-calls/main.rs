@@ -19,9 +19,10 @@ use serde_json::{Value, json};
 
 use input::Input;
 
-const SERVICES: [&Service; 13] = [
+const SERVICES: [&Service; 14] = [
     &aws::api_gateway::SERVICE,
     &aws::cloudformation::SERVICE,
+    &aws::cloudwatch::SERVICE,
     &aws::dynamodb::SERVICE,
     &aws::glue::SERVICE,
     &aws::lambda::SERVICE,
