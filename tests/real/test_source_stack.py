@@ -17,7 +17,7 @@ import pytest
 from flyteidl.admin import event_pb2
 from flyteidl.core import literals_pb2
 from parts import FIXTURES, crawlers, event, eventually
-from stack import ACCOUNT, LOGS, POLLER, REDELIVERED, REGION, large, name
+from stack import ACCOUNT, LOGS, POLLER, REGION, large, name
 
 SCHEDULE = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
 
@@ -287,7 +287,8 @@ def test_sources_of_another_account_are_read_by_its_role_and_lose_nothing_withou
         return json.dumps({"Version": "2012-10-17", "Statement": [trust]})
 
     role = iam.create_role(RoleName="reader", AssumeRolePolicyDocument=trusting("999999999999"))["Role"]["Arn"]
-    crawls = cloud.deploy_source("glue", "by-role-glue", main, RoleArn=role, ExternalId=id, Settings="lookback: 366d")
+    # Those of the same account are the events of the test above, which a batch function that has delivered them drops as duplicates.
+    crawls = cloud.deploy_source("glue", "by-role-glue", main, RoleArn=role, ExternalId=id, Settings="lookback: 366d, account: '444455556666'")
     warehouse = cloud.deploy_source("redshift", "by-role-redshift", main, WorkgroupName="corp-wg", Database="dev", RoleArn=role, ExternalId=id)
     asks_the_stand_in(crawls, "GLUE")
     asks_the_stand_in(warehouse, "REDSHIFT_DATA")
@@ -305,14 +306,9 @@ def test_sources_of_another_account_are_read_by_its_role_and_lose_nothing_withou
 
     iam.update_assume_role_policy(RoleName="reader", PolicyDocument=trusting(ACCOUNT))
 
-    def read():
-        # As the schedule does: an invocation on a busy machine may leave crawlers to the next one.
-        for source in (crawls, warehouse):
-            invoke(source, SCHEDULE)
-        return "crawler/shop-jdbc/shop.shop_public_customers" in main.jobs()
-
-    logs = lambda: "\n".join(of.log("Source")[-5_000:] for of in (crawls, warehouse)) + main.log("Batch")[-5_000:]
-    eventually(read, lambda: f"{main.jobs()}, {main.waiting()} wait\n{logs()}", REDELIVERED)
+    for source in (crawls, warehouse):
+        invoke(source, SCHEDULE)
+    main.arrived("crawler/shop-jdbc/shop.shop_public_customers")
     for source in (crawls, warehouse):
         assert source.unused("Source", "Assume", "State", "Queue") == set()
         assert {name: step["verdict"] for name, step in doctor(source).items()} == dict.fromkeys(("stack", "function", "destination", "queue", "dead letters", "logs", "poll"), "good")
