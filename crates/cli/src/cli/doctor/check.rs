@@ -27,13 +27,18 @@ pub(super) async fn step(aws: &Aws, stack: &Stack) -> Option<Step> {
     })
 }
 
+/// Why a function failed, if it did.
+pub(super) fn failure(invocation: &Invocation) -> Option<String> {
+    invocation.function_error.as_ref()?;
+    let answer: Value = serde_json::from_slice(&invocation.payload).unwrap_or_default();
+    let error = answer.get("errorMessage").and_then(Value::as_str);
+    Some(error.unwrap_or("it failed without a message").to_owned())
+}
+
 fn judged(invocation: &Invocation, stack: &Stack) -> Step {
-    if invocation.function_error.is_none() {
+    let Some(error) = &failure(invocation) else {
         return Step::good(STEP, "it may list the events of the domain");
-    }
-    let error: Value = serde_json::from_slice(&invocation.payload).unwrap_or_default();
-    let error = error.get("errorMessage").and_then(Value::as_str);
-    let error = error.unwrap_or("it failed without a message");
+    };
     let role = (stack.optional("CheckRoleArn")).unwrap_or("the check function's role");
     let advice = match AssumedRole::Target.is_cause_of(error, stack) {
         true => AssumedRole::Target.advice(role, stack),

@@ -12,6 +12,7 @@ use proxy::queue::MOVED_MEANWHILE;
 use serde_json::Value;
 
 use super::assumed_role::AssumedRole;
+use super::check::failure;
 use super::parts::unseen;
 use super::{Step, StepPrinter, fan_out, logs, parts, spinner};
 use crate::cli::stack::Stack;
@@ -24,6 +25,9 @@ const LONGEST: Duration = Duration::from_secs(15 * 60);
 
 /// What the function is invoked with: nothing that it knows, so it polls.
 const PAYLOAD: &str = r#"{"source":"lineage-proxy.doctor"}"#;
+
+/// What becomes of lineage while there is nowhere to send it.
+const UNTIL_THEN: &str = "until then polls fail, and the next one begins where the last one did";
 
 /// Prints the steps of a source. Polls only if `polls`.
 pub(super) async fn check(
@@ -52,13 +56,10 @@ pub(super) async fn check(
 /// Looks for the queue or the topic of the main stack.
 async fn destination(aws: &Aws, stack: &Stack) -> Step {
     if let Some(topic) = stack.parameter("TopicArn") {
-        let missing = "deploy the stack with the topic of the main stack as TopicArn; until then polls fail, and the next one begins where the last one did";
-        return fan_out::topic_step(
-            aws,
-            topic,
-            [missing, "create a target stack; until then polls fail"],
-        )
-        .await;
+        let missing =
+            format!("deploy the stack with the topic of the main stack as TopicArn; {UNTIL_THEN}");
+        let lonely = "create a target stack; until then polls fail";
+        return fan_out::topic_step(aws, topic, [&missing, lonely]).await;
     }
     let Some(queue) = stack.parameter("QueueUrl") else {
         let found = "the stack has neither QueueUrl nor TopicArn";
@@ -74,7 +75,7 @@ async fn destination(aws: &Aws, stack: &Stack) -> Step {
         Err(error) if is_missing(&error) => Step::bad(
             DESTINATION,
             format!("{queue} does not exist"),
-            "deploy the stack with the output QueueUrl of the main stack; until then polls fail, and the next one begins where the last one did",
+            format!("deploy the stack with the output QueueUrl of the main stack; {UNTIL_THEN}"),
         ),
         Err(error) => unseen(DESTINATION, &error, "sqs:GetQueueAttributes"),
     }
@@ -109,8 +110,8 @@ async fn poll(stack: &Stack) -> anyhow::Result<Step> {
 }
 
 fn judged(invocation: &Invocation, stack: &Stack) -> Step {
-    let answer: Value = serde_json::from_slice(&invocation.payload).unwrap_or_default();
-    if invocation.function_error.is_none() {
+    let Some(error) = &failure(invocation) else {
+        let answer: Value = serde_json::from_slice(&invocation.payload).unwrap_or_default();
         return match answer.get("done") {
             Some(Value::Bool(true)) => Step::good(POLL, "read and queued everything that is new"),
             _ => Step::good(
@@ -118,9 +119,7 @@ fn judged(invocation: &Invocation, stack: &Stack) -> Step {
                 "read and queued a part of what is new; the next poll continues",
             ),
         };
-    }
-    let error = answer.get("errorMessage").and_then(Value::as_str);
-    let error = error.unwrap_or("it failed without a message");
+    };
     let role = (stack.optional("SourceRoleArn")).unwrap_or("the role of the function");
     if error.contains(MOVED_MEANWHILE) {
         let advice = "another poll was running: run doctor again when it has ended";
