@@ -57,15 +57,24 @@ const BUDGET: Duration = Duration::from_secs(2);
 pub struct History {
     journal: Journal,
     /// Only what records has any.
-    recording: Arc<Mutex<Recording>>,
+    recording: Recording,
 }
 
-/// What whoever records keeps in memory.
+/// What whoever records keeps in memory: the events that wait for the first target. Cheap to clone; clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Recording(Arc<Mutex<Unrecorded>>);
+
 #[derive(Debug, Default)]
-struct Recording {
+struct Unrecorded {
     held: Held,
     /// Of how many events the lineage was left out.
     left_out: u64,
+}
+
+impl Recording {
+    fn lock(&self) -> MutexGuard<'_, Unrecorded> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Why nothing was found.
@@ -104,16 +113,20 @@ impl History {
 
     /// Opens or creates the history in the folder that this process has claimed. Of a damaged file, what can be read is kept.
     pub fn own(claim: &Arc<Claim>) -> Result<History, journal::Error> {
+        History::own_with(claim, Recording::default())
+    }
+
+    /// The same after the file has failed: what waited to be recorded is recorded in the new one.
+    pub fn own_with(claim: &Arc<Claim>, recording: Recording) -> Result<History, journal::Error> {
         let path = History::path(claim.folder());
         let journal = Journal::own(&path, schema::SCHEMA, claim)?;
-        let recording = Arc::default();
         Ok(History { journal, recording })
     }
 
     /// Opens the history in a folder beside the process that owns it, to read it. Nothing is created.
     pub fn open(folder: &Path) -> Result<History, journal::Error> {
         let journal = Journal::open_to_read(&History::path(folder), schema::SCHEMA)?;
-        let recording = Arc::default();
+        let recording = Recording::default();
         Ok(History { journal, recording })
     }
 
@@ -157,7 +170,7 @@ impl History {
 
     /// Of how many events the lineage was left out since this was called last: too much was new at once. Their outcomes are recorded.
     pub fn take_left_out(&self) -> u64 {
-        std::mem::take(&mut self.lock().left_out)
+        std::mem::take(&mut self.recording.lock().left_out)
     }
 
     /// Writes, with the events that wait for the first target, and counts those whose lineage was left out. If nothing is written, the
@@ -166,7 +179,7 @@ impl History {
         &self,
         work: impl FnOnce(&Connection, &mut Held) -> rusqlite::Result<(R, u64)> + Send + 'static,
     ) -> Result<R, journal::Error> {
-        let mut held = self.lock().held.clone();
+        let mut held = self.recording.lock().held.clone();
         let write = move |connection: &Connection| {
             // Otherwise the query for the events of a run is planned again each time that it is asked for another run, which takes
             // longer than the query (<https://www.sqlite.org/qpsg.html>).
@@ -174,16 +187,10 @@ impl History {
             Ok((work(connection, &mut held)?, held))
         };
         let ((written, left_out), held) = self.journal.write(write).await?;
-        let mut recording = self.lock();
-        recording.held = held;
-        recording.left_out += left_out;
+        let mut unrecorded = self.recording.lock();
+        unrecorded.held = held;
+        unrecorded.left_out += left_out;
         Ok(written)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Recording> {
-        self.recording
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Finds at most `limit` events, and no more after some 8 MB of them. `now` is in milliseconds since 1970.

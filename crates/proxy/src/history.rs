@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use ::history::{Gap, History, Retention};
+use ::history::{Gap, History, Recording, Retention};
 use journal::Claim;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -130,6 +130,8 @@ pub(crate) struct Recorder {
     /// The first target that is configured.
     first_target: Arc<str>,
     current: CurrentHistory,
+    /// What waits for the first target. It outlives a file that fails.
+    recording: Recording,
     waiting: mpsc::Receiver<Waiting>,
     backlog: Arc<Backlog>,
     failures: FailureLog,
@@ -168,6 +170,7 @@ impl Recorder {
             retention,
             first_target: first_target.into(),
             current: CurrentHistory::default(),
+            recording: Recording::default(),
             waiting,
             backlog,
             failures: FailureLog::new(
@@ -236,9 +239,9 @@ impl Recorder {
             return;
         }
         self.open_at = Instant::now() + REOPEN;
-        let claim = self.claim.clone();
+        let (claim, recording) = (self.claim.clone(), self.recording.clone());
         // The whole file is checked.
-        match tokio::task::spawn_blocking(move || History::own(&claim)).await {
+        match tokio::task::spawn_blocking(move || History::own_with(&claim, recording)).await {
             Ok(Ok(history)) => self.current.set(Some(history)),
             Ok(Err(error)) => self.failures.record_failure(&error),
             Err(panic) => self.failures.record_failure(&panic),
@@ -343,7 +346,9 @@ impl Recorder {
 
     /// Writes what is left, and closes the file.
     async fn finish(mut self) {
-        self.open().await; // at a stop right after the start
+        // At a stop right after the start, or after the file has failed.
+        self.open_at = Instant::now();
+        self.open().await;
         self.waiting.close();
         loop {
             let mut group = Vec::new();

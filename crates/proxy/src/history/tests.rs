@@ -141,14 +141,42 @@ async fn the_lineage_that_waits_for_the_first_target_is_recorded_at_a_stop() {
     let folder = tempfile::tempdir().unwrap();
     let (recorder, observer) = recorder(&folder);
     let running = recorder.start();
-    observer.observe(&[OutcomeRecord {
+    observer.observe(&[waits_for_the_first_target()]);
+    running.finish(LONG).await;
+    assert_eq!(jobs_and_datasets(&folder).await, (1, 1));
+}
+
+#[tokio::test]
+async fn the_lineage_that_waits_for_the_first_target_outlives_a_file_that_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut recorder, observer) = recorder(&folder);
+    recorder.open().await;
+    observer.observe(&[waits_for_the_first_target()]);
+    let mut group = Vec::new();
+    recorder.waiting.recv_many(&mut group, GROUP).await;
+    recorder.write(group).await;
+    assert_eq!(jobs_and_datasets(&folder).await, (0, 0));
+    let closed = recorder.current.get().unwrap().closed();
+    recorder.current.set(None);
+    closed.await;
+    std::fs::remove_file(History::path(folder.path())).unwrap();
+    recorder.open_at = Instant::now();
+    recorder.start().finish(LONG).await;
+    assert_eq!(jobs_and_datasets(&folder).await, (1, 1));
+}
+
+/// The outcome of another target: its lineage waits until the first one has the event.
+fn waits_for_the_first_target() -> OutcomeRecord {
+    OutcomeRecord {
         target: TargetName::new("lake").unwrap(),
         ..record(1, delivered())
-    }]);
-    running.finish(LONG).await;
+    }
+}
+
+async fn jobs_and_datasets(folder: &tempfile::TempDir) -> (u64, u64) {
     let history = History::open(folder.path()).unwrap();
     let overview = history.overview(1).await.unwrap();
-    assert_eq!((overview.jobs, overview.datasets), (1, 1));
+    (overview.jobs, overview.datasets)
 }
 
 #[tokio::test]
