@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -43,9 +44,14 @@ def eventually(look, what, patience=PATIENCE):
 
 
 def crawlers(page):
-    """The crawlers of the fixture, as the stand-in has them, with so many items a page."""
+    """The crawlers of the fixture, as the stand-in has them, with so many items a page. As if the last crawl had begun a day
+    ago: a source looks back a year at most."""
     there = {"crawlers": {}, "crawls": {}, "tables": {}, "connections": {}, "page": page}
-    for line in (FIXTURES / "crawler/answers.jsonl").read_text().splitlines():
+    text = (FIXTURES / "crawler/answers.jsonl").read_text()
+    seconds = re.compile(r'("[A-Z][A-Za-z]*(?:Time|Updated)":)(1\d{9})')
+    moved = int(time.time()) - 24 * 3_600 - max(int(found[2]) for found in seconds.finditer(text))
+    text = seconds.sub(lambda found: f"{found[1]}{int(found[2]) + moved}", text)
+    for line in text.splitlines():
         answer = json.loads(line)
         for kind, named in (("Crawler", "crawlers"), ("Connection", "connections")):
             if kind in answer:
