@@ -9,21 +9,19 @@ use crate::cli::stack::Stack;
 
 const STEP: &str = "alarms";
 
+/// The output that names the topic of a stack with `AlarmEmail`.
+const OWN_TOPIC: &str = "AlarmTopic";
+
 /// What SNS gives instead of an ARN until the owner of an address has confirmed it
 /// (<https://docs.aws.amazon.com/sns/latest/dg/sns-delete-subscription-topic.html>).
 const PENDING: &str = "PendingConfirmation";
 
 /// Lists the subscriptions of each topic of alarms.
 pub(super) async fn steps(aws: &Aws, stack: &Stack) -> Vec<Step> {
-    let topics = [
-        stack.optional("AlarmTopic"),
-        stack.parameter("AlarmTopicArn"),
-    ];
+    let topics = [stack.optional(OWN_TOPIC), stack.parameter("AlarmTopicArn")];
     let topics: Vec<&str> = topics.into_iter().flatten().collect();
     if topics.is_empty() {
-        let found = "nobody is notified: alarms are on the dashboard only";
-        let advice = "deploy with AlarmEmail or AlarmTopicArn";
-        return vec![Step::unsure(STEP, found, advice)];
+        return vec![nobody(stack)];
     }
     let mut steps = Vec::new();
     for topic in topics {
@@ -42,12 +40,33 @@ pub(super) async fn steps(aws: &Aws, stack: &Stack) -> Vec<Step> {
                 }
             }
         }
-        steps.push(denied.unwrap_or_else(|| judged(topic, &subscriptions)));
+        steps.push(denied.unwrap_or_else(|| {
+            judged(
+                topic,
+                stack.optional(OWN_TOPIC) == Some(topic),
+                &subscriptions,
+            )
+        }));
     }
     steps
 }
 
-fn judged(topic: &str, subscriptions: &[Subscription]) -> Step {
+fn nobody(stack: &Stack) -> Step {
+    let (found, advice) = match stack.optional("SourceFunction") {
+        Some(_) => (
+            "nobody is notified: alarms are in CloudWatch only",
+            "deploy with AlarmTopicArn",
+        ),
+        None => (
+            "nobody is notified: alarms are on the dashboard only",
+            "deploy with AlarmEmail or AlarmTopicArn",
+        ),
+    };
+    Step::unsure(STEP, found, advice)
+}
+
+/// `is_own`: the stack has made the topic, for `AlarmEmail`.
+fn judged(topic: &str, is_own: bool, subscriptions: &[Subscription]) -> Step {
     let pending = subscriptions.iter().filter(|one| one.arn == PENDING);
     let pending: Vec<&str> = pending.map(|one| one.endpoint.as_str()).collect();
     if subscriptions.is_empty() {
@@ -67,7 +86,13 @@ fn judged(topic: &str, subscriptions: &[Subscription]) -> Step {
             "the subscription of {} is not confirmed",
             pending.join(", ")
         );
-        let advice = "its owner has to follow the link in the message from AWS Notifications, which expires after 48 hours: then deploy with AlarmEmail= and again with the address";
+        let again = match is_own {
+            true => "deploy with AlarmEmail= and again with the address",
+            false => "subscribe again",
+        };
+        let advice = format!(
+            "its owner has to follow the link in the message from AWS Notifications, which expires after 48 hours: then {again}"
+        );
         Step::bad(STEP, found, advice)
     }
 }
@@ -86,16 +111,34 @@ mod tests {
         };
         let confirmed = to("arn:aws:sns:eu-west-1:1:alarms:7");
         assert_eq!(
-            judged("t", std::slice::from_ref(&confirmed)).verdict,
+            judged("t", true, std::slice::from_ref(&confirmed)).verdict,
             Verdict::Good
         );
-        let pending = judged("t", &[confirmed, to(PENDING)]);
+        let pending = judged("t", true, &[confirmed.clone(), to(PENDING)]);
         assert_eq!(pending.verdict, Verdict::Bad);
         assert!(
             pending.found.contains("ops@example.com"),
             "{}",
             pending.found
         );
-        assert_eq!(judged("t", &[]).verdict, Verdict::Bad);
+        assert_eq!(judged("t", true, &[]).verdict, Verdict::Bad);
+        let advice = |is_own| {
+            let step = judged("t", is_own, &[confirmed.clone(), to(PENDING)]);
+            step.advice.unwrap_or_default()
+        };
+        assert!(advice(true).ends_with("deploy with AlarmEmail= and again with the address"));
+        assert!(
+            advice(false).ends_with("subscribe again"),
+            "no stack of a source has AlarmEmail"
+        );
+    }
+
+    #[test]
+    fn the_advice_names_parameters_that_the_stack_has() {
+        let source = Stack::with("s", &[], &[("SourceFunction", "f")]);
+        let advice = |stack: &Stack| nobody(stack).advice.unwrap_or_default();
+        assert_eq!(advice(&source), "deploy with AlarmTopicArn");
+        let main = Stack::with("s", &[], &[]);
+        assert_eq!(advice(&main), "deploy with AlarmEmail or AlarmTopicArn");
     }
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::assumed_role::AssumedRole;
 use super::check::failure;
 use super::parts::unseen;
-use super::{Step, StepPrinter, fan_out, logs, parts, spinner};
+use super::{Step, StepPrinter, alarms, fan_out, logs, parts, spinner};
 use crate::cli::stack::Stack;
 
 const DESTINATION: &str = "destination";
@@ -42,6 +42,9 @@ pub(super) async fn check(
         printer.print(&step)?;
     }
     printer.print(&logs::step(aws, stack).await)?;
+    for step in alarms::steps(aws, stack).await {
+        printer.print(&step)?;
+    }
     // Others are invoked with what they read, and have no schedule.
     if polls && stack.parameter("Schedule").is_some() {
         let waiting = spinner();
