@@ -49,6 +49,7 @@ mod floors;
 mod import;
 mod marks;
 mod old_store;
+mod pace;
 mod read;
 mod receipt;
 mod receive;

@@ -85,7 +85,7 @@ pub enum StoredForm {
 pub struct BatchSize {
     /// So many are worth a batch: no more are waited for.
     pub enough: usize,
-    /// The most, if more can be received at once and all are on their first attempt; fewer while a client waits for its append.
+    /// The most, if more can be received at once and all are on their first attempt.
     /// SQS always returns the former at most.
     pub most: usize,
 }

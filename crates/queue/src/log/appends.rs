@@ -1,13 +1,9 @@
 //! Counts the appends that are under way, so that the delivery of a backlog leaves the machine to the clients that wait.
 //!
-//! `log.rs` begins and ends them; `receive.rs` asks how many records may be received at once.
+//! `log.rs` begins and ends them; `receive.rs` asks whether there are any.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-
-/// How many batches are received at once while a client waits for its append. On one core, with 32 clients and a backlog for
-/// a file, eight at once cost a fifth to a third of the requests per second, and two less than 5 %.
-const BATCHES: i64 = 2;
 
 /// How many appends are under way. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -23,12 +19,9 @@ impl Appends {
         AppendUnderWay(self.clone())
     }
 
-    /// The most records to receive at once now, of at most `most`, if `enough` are worth a batch.
-    pub(super) fn limit(&self, enough: i64, most: i64) -> i64 {
-        match self.0.load(Ordering::Relaxed) {
-            0 => most,
-            _ => most.min(enough.saturating_mul(BATCHES)),
-        }
+    /// Whether a client waits for one.
+    pub(super) fn are_under_way(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
     }
 }
 
@@ -43,8 +36,8 @@ mod tests {
     use std::time::Duration;
 
     use super::super::tests::{log, message};
-    use super::super::{Log, Start};
-    use crate::{BatchSize, Message};
+    use super::super::{Consumer, Log, Start};
+    use crate::Message;
 
     fn messages(ids: [&str; 8]) -> Vec<Message> {
         ids.iter().map(|id| message(id)).collect()
@@ -56,37 +49,49 @@ mod tests {
         assert!(sent.iter().all(Result::is_ok), "{sent:?}");
     }
 
-    const SIZE: BatchSize = BatchSize { enough: 1, most: 8 };
-
     #[tokio::test]
-    async fn less_of_a_backlog_is_received_at_once_while_a_client_waits() {
+    async fn the_targets_that_are_behind_share_the_machine_with_clients_that_wait() {
         let folder = tempfile::tempdir().unwrap();
         let log = log(folder.path()).await;
-        let consumer = log.consumer("target", Start::Oldest).await.unwrap();
+        let outlook = |consumer: &Consumer, most| {
+            let outlook = consumer.outlook(1, most, Duration::ZERO);
+            (outlook.behind, outlook.clients_wait, outlook.consumers)
+        };
+        let mut consumers = Vec::new();
+        for (name, most) in [("file", 4), ("store", 4), ("remote", 1)] {
+            let consumer = log.consumer(name, Start::Oldest).await.unwrap();
+            consumers.push((consumer, most));
+        }
         appended(&log).await;
+        for (consumer, most) in &consumers {
+            consumer.receive_visible(1, *most).await.unwrap();
+        }
+        let (file, _) = &consumers[0];
+        assert_eq!(outlook(file, 4), (4, false, 2));
         let append = log.appends.begin();
-        let beside = consumer.receive(SIZE, Duration::ZERO).await.unwrap();
+        assert_eq!(outlook(file, 4), (4, true, 2));
         drop(append);
-        let rest = consumer.receive(SIZE, Duration::ZERO).await.unwrap();
-        assert_eq!((beside.len(), rest.len()), (2, 6));
+        let (store, _) = &consumers[1];
+        store.receive_visible(1, 8).await.unwrap();
+        assert_eq!(outlook(file, 4), (4, false, 1));
     }
 
     #[tokio::test]
     async fn an_append_is_under_way_until_it_ends_or_its_caller_goes() {
         let folder = tempfile::tempdir().unwrap();
         let log = log(folder.path()).await;
-        assert_eq!(log.appends.limit(1, 8), 8);
+        assert!(!log.appends.are_under_way());
         let (release, released) = std::sync::mpsc::channel::<()>();
         let busy = log.journal().write(move |_| Ok(released.recv().is_ok()));
         tokio::select! {
             biased;
             _ = busy => panic!("the writer was released"),
             sent = log.append(vec![message("a")]) => panic!("the writer has answered: {sent:?}"),
-            limit = async { log.appends.limit(1, 8) } => assert_eq!(limit, 2),
+            under_way = async { log.appends.are_under_way() } => assert!(under_way),
         }
         drop(release);
-        assert_eq!(log.appends.limit(1, 8), 8);
+        assert!(!log.appends.are_under_way());
         appended(&log).await;
-        assert_eq!(log.appends.limit(1, 8), 8);
+        assert!(!log.appends.are_under_way());
     }
 }

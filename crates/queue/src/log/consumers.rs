@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use super::claims::Claims;
 use super::cursor;
+use super::pace::Pace;
 use super::settle::UnwrittenSettlements;
 use super::{Log, unavailable};
 use crate::QueueError;
@@ -42,6 +43,7 @@ pub(super) struct ConsumerState {
     pub(super) received: AtomicI64,
     pub(super) claims: Claims,
     pub(super) unwritten: UnwrittenSettlements,
+    pub(super) pace: Pace,
 }
 
 /// Where a new consumer starts.
@@ -250,6 +252,7 @@ impl Log {
                     received: AtomicI64::new(i64::MAX),
                     claims: Claims::default(),
                     unwritten: UnwrittenSettlements::default(),
+                    pace: Pace::default(),
                 });
                 entry.insert_entry(state.clone());
                 state

@@ -15,6 +15,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::consumers::{Consumer, ConsumerState};
 use super::cursor::{self, Cursor};
+use super::pace::Outlook;
 use super::receipt::{FIRST_RECEIPT, Receipt};
 use super::recent::RecentEvent;
 use super::settle::settle_all;
@@ -26,7 +27,8 @@ use candidates::{APPENDED_AT, chosen, never_received, pending};
 const POLL: Duration = Duration::from_secs(1);
 
 impl Consumer {
-    /// Receives records once enough are visible, or the first has waited for `window`. Returns none after a second.
+    /// Receives records once enough are visible, or the first has waited for `window`. Returns none after a second. Where more than
+    /// enough are received at once, waits some milliseconds for them (`pace.rs`).
     pub async fn receive(
         &self,
         size: impl Into<BatchSize>,
@@ -38,9 +40,12 @@ impl Consumer {
         let before = *appended.borrow_and_update();
         let limit = i64::try_from(enough).unwrap_or(i64::MAX);
         let most = i64::try_from(most).unwrap_or(i64::MAX).max(limit);
-        let most = self.log.appends.limit(limit, most);
         let now = self.log.clock.now();
         if self.state.claims.has_ended(now) || self.is_behind(limit) {
+            let pause = self.state.pace.pause(self.outlook(limit, most, window));
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
             return self.receive_visible(limit, most).await;
         }
         let number = self.state.number;
@@ -104,7 +109,30 @@ impl Consumer {
         let recent = &self.log.recent;
         recent.advance(self.state.number, received.up_to, &consumers);
         recent.add(received.read); // for those that are behind
+        let has_retries = received.records.iter().any(|record| record.attempts > 1);
+        let pace = &self.state.pace;
+        pace.received(received.records.len(), has_retries, most > enough);
         Ok(received.records)
+    }
+
+    /// What it could receive now.
+    pub(super) fn outlook(&self, enough: i64, most: i64, window: Duration) -> Outlook {
+        let last = self.log.last.load(Ordering::Acquire);
+        let behind =
+            |state: &ConsumerState| last.saturating_sub(state.received.load(Ordering::Acquire));
+        let known = self.log.known();
+        let others = known.values().filter(|state| {
+            state.number != self.state.number && state.pace.takes_more() && behind(state) > 0
+        });
+        let others = u32::try_from(others.count()).unwrap_or(u32::MAX);
+        Outlook {
+            enough,
+            most,
+            window,
+            behind: behind(&self.state),
+            clients_wait: self.log.appends.are_under_way(),
+            consumers: others.saturating_add(1),
+        }
     }
 
     /// Whether `limit` events that this process has appended were not received, as far as is known without looking.
