@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::check::{self, Kind};
 use crate::finding::{Finding, Severity};
 use crate::json::{Json, Member, last};
-use crate::{Level, formats, text};
+use crate::{Indexed, Level, formats, text};
 
 /// A RunEvent, JobEvent or DatasetEvent, with its original text. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,7 +133,8 @@ impl Event {
                 findings: with_rest(scanned, level),
             });
         }
-        let root = Json::parsed(text); // without findings
+        let indexed = Indexed::of(Json::parsed(text)); // without findings
+        let root = indexed.json();
         // White space around the event is not part of it, repaired or not.
         let members = root.members();
         let accepted = check::event(root.text(), root, &members, level);
@@ -178,6 +179,11 @@ impl Event {
     /// A view of the event.
     pub fn json(&self) -> Json<'_> {
         Json::parsed(&self.text)
+    }
+
+    /// The same for callers that look up many values.
+    pub fn indexed(&self) -> Indexed<'_> {
+        Indexed::of(self.json())
     }
 
     /// `eventTime`.

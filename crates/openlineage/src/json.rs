@@ -1,8 +1,8 @@
 //! Raw views over JSON text: a [`Json`] is the text of one value inside a larger text, and knows its position.
 //!
-//! Looking into a value parses one level of it (with `serde_json`) and returns views of the parts. Nothing is
-//! decoded before it is needed, nothing is copied, and duplicated keys are all kept, in order.
-//! Called by the checks, the positions and every transform.
+//! Looking into a value parses one level of it (with `serde_json`), or looks it up where the text was read as a
+//! [`Tree`](crate::Tree), and returns views of the parts. Nothing is decoded before it is needed, nothing is copied, and duplicated
+//! keys are all kept, in order. Called by the checks, the positions and every transform.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,9 +12,15 @@ use serde::Deserializer;
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// The text of one JSON value, without surrounding white space.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Json<'t>(&'t str);
+use crate::tree::Value;
+
+/// The text of one JSON value, without surrounding white space. Cheap to copy.
+#[derive(Clone, Copy)]
+pub struct Json<'t> {
+    text: &'t str,
+    /// Where its parts stand, if that is known.
+    value: Option<Value<'t>>,
+}
 
 /// One member of an object: the key as it is written, quotes and escapes included, and its value.
 #[derive(Debug, Clone, Copy)]
@@ -41,17 +47,22 @@ impl<'t> Json<'t> {
     /// A view of the value of a text that was parsed before: reading it once more would take as long as all checks do.
     pub(crate) fn parsed(text: &'t str) -> Json<'t> {
         // White space, as RFC 8259 has it.
-        Json(text.trim_matches([' ', '\t', '\n', '\r']))
+        Json::of(text.trim_matches([' ', '\t', '\n', '\r']), None)
+    }
+
+    /// A view of a value whose parts are known.
+    pub(crate) fn of(text: &'t str, value: Option<Value<'t>>) -> Json<'t> {
+        Json { text, value }
     }
 
     /// The value as it is written.
     pub fn text(self) -> &'t str {
-        self.0
+        self.text
     }
 
     /// The type of the value in JSON Schema: `null`, `boolean`, `number`, `string`, `array` or `object`.
     pub fn kind(self) -> &'static str {
-        match self.0.as_bytes().first() {
+        match self.text.as_bytes().first() {
             Some(b'{') => "object",
             Some(b'[') => "array",
             Some(b'"') => "string",
@@ -63,17 +74,27 @@ impl<'t> Json<'t> {
 
     /// Whether this is an object.
     pub fn is_object(self) -> bool {
-        self.0.starts_with('{')
+        self.text.starts_with('{')
     }
 
     /// The members of an object in order, including duplicates. Empty for any other value.
     pub fn members(self) -> Vec<Member<'t>> {
-        let mut reader = serde_json::Deserializer::from_str(self.0);
+        if let Some(value) = self.value {
+            let member = |(key, value): (Json<'t>, Value<'t>)| Member {
+                key,
+                value: value.json(),
+            };
+            return value.members().map(member).collect();
+        }
+        let mut reader = serde_json::Deserializer::from_str(self.text);
         reader.deserialize_map(Members).unwrap_or_default()
     }
 
     /// The last member with that name, which nearly every JSON reader uses.
     pub fn get(self, name: &str) -> Option<Json<'t>> {
+        if let Some(value) = self.value {
+            return value.get(name).map(Value::json);
+        }
         last(&self.members(), name)
     }
 
@@ -84,15 +105,18 @@ impl<'t> Json<'t> {
 
     /// The elements of an array. Empty for any other value.
     pub fn items(self) -> Vec<Json<'t>> {
-        let mut reader = serde_json::Deserializer::from_str(self.0);
+        if let Some(value) = self.value {
+            return value.items().map(Value::json).collect();
+        }
+        let mut reader = serde_json::Deserializer::from_str(self.text);
         reader.deserialize_seq(Items).unwrap_or_default()
     }
 
     /// The decoded string; `None` for any other value, and for a string with a lone surrogate.
     pub fn string(self) -> Option<Cow<'t, str>> {
-        let inner = self.0.strip_prefix('"')?.strip_suffix('"')?;
+        let inner = self.text.strip_prefix('"')?.strip_suffix('"')?;
         if inner.contains('\\') {
-            serde_json::from_str(self.0).ok().map(Cow::Owned)
+            serde_json::from_str(self.text).ok().map(Cow::Owned)
         } else {
             Some(Cow::Borrowed(inner))
         }
@@ -100,15 +124,30 @@ impl<'t> Json<'t> {
 
     /// The position of this value in `whole`, in bytes; `None` if it is not part of it.
     pub fn span(self, whole: &str) -> Option<Range<usize>> {
-        let start = (self.0.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
-        let end = start.checked_add(self.0.len())?;
+        let start = (self.text.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
+        let end = start.checked_add(self.text.len())?;
         (end <= whole.len()).then_some(start..end)
+    }
+}
+
+/// By the text: what is known of its parts says nothing more.
+impl PartialEq for Json<'_> {
+    fn eq(&self, other: &Json<'_>) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Json<'_> {}
+
+impl fmt::Debug for Json<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Json").field(&self.text).finish()
     }
 }
 
 impl<'t> From<&'t RawValue> for Json<'t> {
     fn from(raw: &'t RawValue) -> Self {
-        Json(raw.get())
+        Json::of(raw.get(), None)
     }
 }
 

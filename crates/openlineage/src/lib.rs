@@ -31,7 +31,7 @@ pub use json::{Json, Member, quote};
 pub use ordering_key::OrderingKey;
 pub use positions::{Mention, Name, Positions, Role, names, positions};
 pub use text::{MAX_DEPTH, MAX_VALUES, split_array, split_array_up_to};
-pub use tree::{Tree, Value};
+pub use tree::{Indexed, Tree, Value};
 pub use unseen::{is_unseen, visible};
 
 /// How strictly an event is validated.

@@ -12,7 +12,7 @@ use crate::json::Json;
 /// The deepest nesting that is accepted: as deep as `serde_json` reads, so that any consumer can read the event.
 pub const MAX_DEPTH: usize = 127;
 
-/// The most values in one event. Each takes 16 to 32 bytes while its list or object is read, so a text of nothing
+/// The most values in one event. Each takes 32 to 64 bytes while its list or object is read, so a text of nothing
 /// but commas would need many times its size. An event of 32 MB reaches this limit at 32 bytes a value.
 pub const MAX_VALUES: usize = 1_000_000;
 

@@ -1,7 +1,7 @@
-//! A JSON text that is read once: where each of its values stands. A [`Json`] reads its text again whenever it is looked into, which
-//! costs a text that is looked into at every level several times what reading it does.
+//! A JSON text that is read once: where each of its values stands. Without that, a [`Json`] reads its text again at each level, which
+//! takes several times as long for a text that is looked into at every level.
 //!
-//! The same views as those of [`Json`], for who looks for much in one event. Called by `graph` and `history`.
+//! `graph` and `history` use its values, which copy nothing. The checks and the rules use views of it, by [`Indexed`].
 
 use std::borrow::Cow;
 
@@ -14,6 +14,16 @@ pub struct Tree<'t> {
     text: &'t str,
     /// Those of objects and arrays stand behind them. Of a member, its key stands before its value.
     values: Vec<Place>,
+}
+
+/// The largest text, in bytes, that an [`Indexed`] reads as a tree. A text of nothing but brackets takes 12 times its size.
+const MAX_INDEXED: usize = 1 << 20;
+
+/// A text whose values are looked up, unless it is so large that the tree would take much memory: then it is read again at each level.
+#[derive(Debug, Clone)]
+pub struct Indexed<'t> {
+    json: Json<'t>,
+    tree: Option<Tree<'t>>,
 }
 
 /// Where a value stands. No event is larger than 4 GB.
@@ -82,14 +92,28 @@ impl<'t> Tree<'t> {
     }
 }
 
+impl<'t> Indexed<'t> {
+    /// Reads a text that was validated before; see [`Tree::of`].
+    pub fn of(json: Json<'t>) -> Indexed<'t> {
+        let tree = (json.text().len() <= MAX_INDEXED).then(|| Tree::of(json));
+        Indexed { json, tree }
+    }
+
+    /// A view of it.
+    pub fn json(&self) -> Json<'_> {
+        let root = self.tree.as_ref().map(Tree::root);
+        root.map_or(self.json, Value::json)
+    }
+}
+
 impl<'a> Value<'a> {
-    /// The value as it is written.
+    /// The value as it is written. Looking into it reads nothing again.
     pub fn json(self) -> Json<'a> {
         let text = self.place().and_then(|Place { begin, end, .. }| {
             let range = usize::try_from(begin).ok()?..usize::try_from(end).ok()?;
             self.tree.text.get(range)
         });
-        Json::parsed(text.unwrap_or_default())
+        Json::of(text.unwrap_or_default(), Some(self))
     }
 
     /// The decoded string, as [`Json::string`] has it.
@@ -169,11 +193,13 @@ fn is(key: Json<'_>, name: &str) -> bool {
 /// Where a string ends whose first character stands at `at`.
 fn end_of_string(bytes: &[u8], mut at: usize) -> usize {
     loop {
-        match bytes.get(at) {
-            Some(b'"') => return at + 1,
-            Some(b'\\') => at += 2,
-            Some(_) => at += 1,
-            None => return bytes.len(),
+        let rest = bytes.get(at..).unwrap_or_default();
+        let Some(found) = memchr::memchr2(b'"', b'\\', rest) else {
+            return bytes.len();
+        };
+        match rest.get(found) {
+            Some(b'\\') => at += found + 2,
+            _ => return at + found + 1,
         }
     }
 }
@@ -206,7 +232,15 @@ mod tests {
         let members: Vec<_> = value.members().collect();
         let items: Vec<_> = value.items().collect();
         let (read_members, read_items) = (json.members(), json.items());
-        value.json() == json
+        let view = value.json();
+        let (viewed_members, viewed_items) = (view.members(), view.items());
+        view == json
+            && viewed_items == read_items
+            && (viewed_members
+                .iter()
+                .map(|member| (member.key, member.value)))
+            .eq(read_members.iter().map(|member| (member.key, member.value)))
+            && view.get("name") == json.get("name")
             && value.identity() == Identity::of(json)
             && value.get("name").map(Value::json) == json.get("name")
             && (members.len(), items.len()) == (read_members.len(), read_items.len())
@@ -267,6 +301,14 @@ mod tests {
                     .prop_map(move |items| format!("{{{}}}", list(items))),
             ]
         })
+    }
+
+    #[test]
+    fn a_large_text_takes_no_more_memory_than_its_size() {
+        let text = format!("[{}]", "[],".repeat(MAX_INDEXED / 3) + "1");
+        let indexed = Indexed::of(Json::parse(&text).unwrap());
+        assert!(indexed.tree.is_none());
+        assert_eq!(indexed.json().items().len(), MAX_INDEXED / 3 + 1);
     }
 
     proptest! {

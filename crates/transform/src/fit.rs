@@ -68,7 +68,8 @@ pub fn fit(event: &Event, limit: usize) -> Result<FittedEvent, FitError> {
             cut: Vec::new(),
         });
     }
-    let root = event.json();
+    let indexed = event.indexed();
+    let root = indexed.json();
     let mut plan = Plan::of(event.text(), root);
     plan.cut_down_to(limit);
     plan.restore_up_to(limit);

@@ -58,7 +58,8 @@ pub(super) fn renames(before: &Event, after: &Event) -> Vec<Rename> {
 }
 
 fn named(event: &Event) -> Vec<NamePosition> {
-    let names = names(event.json());
+    let indexed = event.indexed();
+    let names = names(indexed.json());
     let text = |json: openlineage::Json<'_>| json.string().unwrap_or_default().into_owned();
     let identity = |name: openlineage::Name<'_>| {
         let (namespace, own) = (text(name.namespace), text(name.name));

@@ -62,8 +62,9 @@ struct DropDatasets(NamePattern);
 impl Action for DropDatasets {
     /// Removes the datasets only: what other datasets of the event contain about them stays.
     fn apply(&self, event: &Event, _: &Context<'_>) -> Result<ActionOutput, String> {
+        let indexed = event.indexed();
         let mut edits = Edits::new(event.text());
-        let lists = event.json().members().into_iter();
+        let lists = indexed.json().members().into_iter();
         for list in lists.filter(|member| member.is("inputs") || member.is("outputs")) {
             edits.remove_items(list.value, |item| {
                 Identity::of(item).is_some_and(|name| self.0.matches(&name))

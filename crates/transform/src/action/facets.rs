@@ -111,7 +111,8 @@ impl FacetsAction {
             true => holders,
             false => runs_and_jobs,
         };
-        walk(event.json(), &mut |holder, _| {
+        let indexed = event.indexed();
+        walk(indexed.json(), &mut |holder, _| {
             if !on.means(holder) {
                 return;
             }

@@ -68,7 +68,8 @@ pub struct Redact {
 impl Redact {
     /// Returns the redacted text of `event`; `None` if there is nothing to redact.
     pub fn redact(&self, event: &Event) -> Option<String> {
-        let root = event.json();
+        let indexed = event.indexed();
+        let root = indexed.json();
         let places = Places::of(self, event.text(), root);
         if !self.connection_secrets && places.is_empty() {
             return None;

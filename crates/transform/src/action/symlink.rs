@@ -137,7 +137,8 @@ impl Symlink {
     /// Returns the event with the name in the symlink first, and the former first name as a symlink. Each dataset is
     /// changed by its own symlink; other positions with that name change too, if the new name is unambiguous.
     fn swapped(&self, event: &Event) -> Option<String> {
-        let root = event.json();
+        let indexed = event.indexed();
+        let root = indexed.json();
         let mut edits = Edits::new(event.text());
         let mut changed: Vec<Json<'_>> = Vec::new();
         let found = openlineage::positions(root);

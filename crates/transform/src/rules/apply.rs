@@ -208,7 +208,8 @@ const EMPTY: &str = "\"\"";
 
 /// Returns how many namespaces and names are empty, at all positions.
 fn empty_names(event: &Event) -> usize {
-    let found = openlineage::names(event.json());
+    let indexed = event.indexed();
+    let found = openlineage::names(indexed.json());
     let texts = found.iter().flat_map(|name| [name.namespace, name.name]);
     texts.filter(|json| json.text() == EMPTY).count()
 }

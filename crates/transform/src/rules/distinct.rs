@@ -177,7 +177,8 @@ struct Sides {
 
 fn sides(event: &Event) -> Sides {
     let mut sides = Sides::default();
-    for name in names(event.json()) {
+    let indexed = event.indexed();
+    for name in names(indexed.json()) {
         let side = match name.place {
             "inputs" | "columnLineage" => &mut sides.inputs,
             "outputs" | "dataset" => &mut sides.outputs,

@@ -23,7 +23,8 @@ pub(crate) fn rewrite_with(
     mut f: impl FnMut(&Identity) -> Option<Identity>,
     alone: impl FnMut(&str) -> Option<String>,
 ) -> Option<String> {
-    let found = positions(event.json());
+    let indexed = event.indexed();
+    let found = positions(indexed.json());
     let mut edits = Edits::new(event.text());
     let follows = of == Role::Dataset && !found.mentions.is_empty();
     let mut moves = Moves::default();

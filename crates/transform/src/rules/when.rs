@@ -193,7 +193,8 @@ fn datasets(event: &Event, side: Side) -> Vec<Identity> {
     if let (Subject::Dataset { dataset }, Side::Any) = (event.subject(), side) {
         return vec![dataset.clone()];
     }
-    let root = event.json();
+    let indexed = event.indexed();
+    let root = indexed.json();
     let items = lists(side).iter().filter_map(|list| root.get(list));
     items
         .flat_map(Json::items)
@@ -204,7 +205,8 @@ fn datasets(event: &Event, side: Side) -> Vec<Identity> {
 /// Returns the names of all facets in the event, including forwarded ones.
 fn facets(event: &Event) -> Vec<String> {
     let mut names = Vec::new();
-    holders(event.json(), &mut |holder, _| {
+    let indexed = event.indexed();
+    holders(indexed.json(), &mut |holder, _| {
         for set in holder.facet_sets() {
             let keys = set
                 .members()

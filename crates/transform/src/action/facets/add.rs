@@ -108,8 +108,9 @@ pub(super) fn edit(
     name: &str,
     change: impl Fn(Option<Json<'_>>, Kind) -> Change,
 ) -> Option<String> {
+    let indexed = event.indexed();
     let mut edits = Edits::new(event.text());
-    for (holder, member, kind) in on.own(event.json()) {
+    for (holder, member, kind) in on.own(indexed.json()) {
         if !fits(name, kind) {
             continue;
         }
