@@ -9,10 +9,14 @@ use std::fmt;
 use std::ops::Range;
 
 use serde::Deserializer;
-use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::de::StrRead;
 use serde_json::value::RawValue;
 
 use crate::tree::Value;
+
+/// From this size on, in bytes, the parts of a value are counted before they are listed.
+const LARGE: usize = 1 << 20;
 
 /// The text of one JSON value, without surrounding white space. Cheap to copy.
 #[derive(Clone, Copy)]
@@ -86,8 +90,9 @@ impl<'t> Json<'t> {
             };
             return value.members().map(member).collect();
         }
+        let count = self.count_if_large(|reader| reader.deserialize_map(Count));
         let mut reader = serde_json::Deserializer::from_str(self.text);
-        reader.deserialize_map(Members).unwrap_or_default()
+        reader.deserialize_map(Members(count)).unwrap_or_default()
     }
 
     /// The last member with that name, which nearly every JSON reader uses.
@@ -108,8 +113,23 @@ impl<'t> Json<'t> {
         if let Some(value) = self.value {
             return value.items().map(Value::json).collect();
         }
+        let count = self.count_if_large(|reader| reader.deserialize_seq(Count));
         let mut reader = serde_json::Deserializer::from_str(self.text);
-        reader.deserialize_seq(Items).unwrap_or_default()
+        reader.deserialize_seq(Items(count)).unwrap_or_default()
+    }
+
+    /// How many members or elements a large value has, so that their list takes what it needs: one that grows takes up to three times
+    /// as much. 0 for a smaller value.
+    fn count_if_large(
+        self,
+        count: impl FnOnce(
+            &mut serde_json::Deserializer<StrRead<'t>>,
+        ) -> Result<usize, serde_json::Error>,
+    ) -> usize {
+        match self.text.len() > LARGE {
+            true => count(&mut serde_json::Deserializer::from_str(self.text)).unwrap_or_default(),
+            false => 0,
+        }
     }
 
     /// The decoded string; `None` for any other value, and for a string with a lone surrogate.
@@ -167,7 +187,35 @@ pub(crate) fn last<'t>(members: &[Member<'t>], name: &str) -> Option<Json<'t>> {
         .map(|member| member.value)
 }
 
-struct Members;
+/// Counts members or elements.
+struct Count;
+
+impl<'de> Visitor<'de> for Count {
+    type Value = usize;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object or an array")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<usize, A::Error> {
+        let mut count = 0;
+        while map.next_entry::<IgnoredAny, &RawValue>()?.is_some() {
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<usize, A::Error> {
+        let mut count = 0;
+        while seq.next_element::<&RawValue>()?.is_some() {
+            count += 1;
+        }
+        Ok(count)
+    }
+}
+
+/// Reads members, of which there are so many if that is known.
+struct Members(usize);
 
 impl<'de> Visitor<'de> for Members {
     type Value = Vec<Member<'de>>;
@@ -177,7 +225,7 @@ impl<'de> Visitor<'de> for Members {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Vec::new();
+        let mut members = Vec::with_capacity(self.0);
         while let Some((key, value)) = map.next_entry::<&RawValue, &RawValue>()? {
             members.push(Member {
                 key: key.into(),
@@ -188,7 +236,8 @@ impl<'de> Visitor<'de> for Members {
     }
 }
 
-struct Items;
+/// Reads elements, of which there are so many if that is known.
+struct Items(usize);
 
 impl<'de> Visitor<'de> for Items {
     type Value = Vec<Json<'de>>;
@@ -198,7 +247,7 @@ impl<'de> Visitor<'de> for Items {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut items = Vec::new();
+        let mut items = Vec::with_capacity(self.0);
         while let Some(item) = seq.next_element::<&RawValue>()? {
             items.push(item.into());
         }
@@ -227,6 +276,17 @@ mod tests {
         let item = root.get("k").unwrap().items()[1];
         assert_eq!(&text[item.span(text).unwrap()], "\"zwei\"");
         assert_eq!(item.span("elsewhere"), None);
+    }
+
+    #[test]
+    fn the_list_of_a_large_value_takes_what_it_needs() {
+        let count = LARGE / 2 + 1;
+        let list = format!("[{}1]", "1,".repeat(count - 1));
+        let items = Json::parse(&list).unwrap().items();
+        assert_eq!((items.len(), items.capacity()), (count, count));
+        let object = format!("{{{}\"a\\\"\":[]}}", "\"k\":1,".repeat(count - 1));
+        let members = Json::parse(&object).unwrap().members();
+        assert_eq!((members.len(), members.capacity()), (count, count));
     }
 
     #[test]
