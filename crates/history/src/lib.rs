@@ -60,7 +60,7 @@ pub struct History {
     recording: Recording,
 }
 
-/// What whoever records keeps in memory: the events that wait for the first target. Cheap to clone; clones share it.
+/// What is kept in memory between two writes: the events whose lineage waits for the first target. Cheap to clone; clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Recording(Arc<Mutex<Unrecorded>>);
 
