@@ -8,7 +8,7 @@ use std::fs;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{Connection, ErrorCode, ffi};
 use tracing::{error, info, warn};
 
 use crate::files::beside;
@@ -50,10 +50,17 @@ pub(crate) fn open(path: &Path, schema: &Schema) -> rusqlite::Result<Connection>
 
 /// Whether the file is damaged, or not a database at all.
 pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
-    )
+    let Some(error) = error.sqlite_error() else {
+        return false;
+    };
+    // The file ends before a page that it should have: <https://www.sqlite.org/rescode.html#ioerr_short_read>. SQLite counts
+    // that among errors of the disk, which may pass.
+    let is_cut = error.extended_code == ffi::SQLITE_IOERR_SHORT_READ;
+    is_cut
+        || matches!(
+            error.code,
+            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase
+        )
 }
 
 /// Installs a complete file that an earlier process left: from its open files, or from a repair that was interrupted.

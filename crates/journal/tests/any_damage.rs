@@ -145,26 +145,54 @@ fn opens_and_is_sound(can_shrink: bool) {
         ..ProptestConfig::default()
     };
     proptest!(config, |(damages in prop::collection::vec(damage(), 1..4))| {
-        let folder = tempfile::tempdir().unwrap();
-        for name in ["a.db", "a.db-wal"] {
-            fs::copy(killed.path().join(name), folder.path().join(name)).unwrap();
-        }
-        damages.iter().for_each(|damage| damage.apply(folder.path()));
-        runtime.block_on(async {
-            let journal = own(folder.path(), can_shrink);
-            let found = rows(&journal).await;
-            insert(&journal, NEW..NEW + 1).await;
-            drop(journal);
-            // Not its log and its index, which the writer deletes when it ends.
-            let is_set_aside = |name: &str| name.starts_with("a.db.");
-            let names = || fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name());
-            let set_aside = || names().filter(|name| is_set_aside(name.to_str().unwrap())).count();
-            let before = set_aside();
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await; // the writer ends by itself
-            let again = rows(&own(folder.path(), can_shrink)).await;
-            let expected: BTreeSet<i64> = found.into_iter().chain([NEW]).collect();
-            assert_eq!(again, expected);
-            assert!(set_aside() <= before);
-        });
+        runtime.block_on(is_sound_after(&damages, killed.path(), can_shrink));
     });
+}
+
+/// The pages at its end that are in the log, too: all rows can be read, and not all pages.
+#[test]
+fn wherever_its_last_pages_are_cut_the_database_opens_and_is_sound_from_then_on() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let killed = runtime.block_on(killed(false));
+    let size = fs::metadata(killed.path().join("a.db")).unwrap().len();
+    for cut in (1..16_384).step_by(768) {
+        let damage = Damage {
+            in_log: false,
+            at: (size - cut) as f64 / size as f64,
+            kind: Kind::Truncated,
+        };
+        runtime.block_on(is_sound_after(&[damage], killed.path(), false));
+    }
+}
+
+async fn is_sound_after(damages: &[Damage], killed: &Path, can_shrink: bool) {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["a.db", "a.db-wal"] {
+        fs::copy(killed.join(name), folder.path().join(name)).unwrap();
+    }
+    damages
+        .iter()
+        .for_each(|damage| damage.apply(folder.path()));
+    let journal = own(folder.path(), can_shrink);
+    let found = rows(&journal).await;
+    insert(&journal, NEW..NEW + 1).await;
+    drop(journal);
+    // Not its log and its index, which the writer deletes when it ends.
+    let is_set_aside = |name: &str| name.starts_with("a.db.");
+    let names = || {
+        fs::read_dir(folder.path())
+            .unwrap()
+            .map(|file| file.unwrap().file_name())
+    };
+    let set_aside = || {
+        names()
+            .filter(|name| is_set_aside(name.to_str().unwrap()))
+            .count()
+    };
+    let before = set_aside();
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await; // the writer ends by itself
+    let again = rows(&own(folder.path(), can_shrink)).await;
+    let expected: BTreeSet<i64> = found.into_iter().chain([NEW]).collect();
+    assert_eq!(again, expected, "{damages:?}");
+    assert!(set_aside() <= before, "{damages:?}");
 }
