@@ -61,6 +61,16 @@ class LineageReader:
         for target in job["outputs"]:
             found.edges.add((node, ("dataset", target["namespace"], target["name"])))
 
+    def listed(self, page=5):
+        """The jobs and datasets of all lists, by kind, namespace and name. Of a short page, as many events are read as of each alone."""
+        short, found = LineageReader(self.url.removesuffix("/api/v1"), page), {}
+        for namespace in self.all("/namespaces", "namespaces"):
+            quoted = urllib.parse.quote(namespace["name"], safe="")
+            for kind in ("job", "dataset"):
+                nodes = short.all(f"/namespaces/{quoted}/{kind}s", f"{kind}s")
+                found |= {(kind, node["namespace"], node["name"]): node for node in nodes}
+        return found
+
     def graph(self, node_id, depth=1_000):
         """The edges of what is connected with a node, from the side of jobs and from that of datasets."""
         jobs, datasets = set(), set()
@@ -98,6 +108,7 @@ class Computed:
 
     def __init__(self, events):
         self.lineage, self.times, self.runs, self.aliases, self.sets = Lineage(), {}, {}, {}, {}
+        self.said = {}  # of each name of a node: the times of its events, and the facets in them
         for event in events:
             self.add(event)
         self.complete()
@@ -107,6 +118,7 @@ class Computed:
         job = named(event.get("job"))
         if job and not event.get("dataset"):
             self.lineage.jobs.add(job)
+            self.said.setdefault(("job", *job), []).append((time, [at(event, "job", "facets")]))
             parent = named(at(event, "run", "facets", "parent", "job"))
             self.lineage.jobs.update([parent] if parent else [])
             edges = [(name, is_output) for member, is_output in (("inputs", False), ("outputs", True)) for name in map(named, listed(event, member)) if name]
@@ -123,6 +135,12 @@ class Computed:
                     of_run["ends"].append((time, not run or event["eventType"] == "COMPLETE"))
         for dataset in [*listed(event, "inputs"), *listed(event, "outputs"), event.get("dataset")]:
             self.add_dataset(job, dataset, time)
+        facets = {}
+        for dataset in [*listed(event, "outputs"), *listed(event, "inputs"), event.get("dataset")]:
+            if name := named(dataset):
+                facets.setdefault(name, []).extend([dataset.get("inputFacets"), dataset.get("facets")])
+        for name, all in facets.items():
+            self.said.setdefault(("dataset", *name), []).append((time, all))
 
     def add_dataset(self, job, dataset, time):
         name = named(dataset)
@@ -162,6 +180,21 @@ class Computed:
         for (dataset, _), (_, steps) in self.sets.items():
             for source, column in steps:
                 self.lineage.columns.add(((*one(source[:2]), source[2]), (*one(dataset), column)))
+
+    def facets(self, kind, namespace, name):
+        """Those of a job or a dataset by any of its names, each as it was said last, and of how many events."""
+        names = [(kind, namespace, name)]
+        if kind == "dataset":
+            one = self.one_name((namespace, name))
+            names = [node for node in self.said if node[0] == kind and self.one_name(node[1:]) == one]
+        said = sorted((event for node in names for event in self.said.get(node, [])), key=lambda event: event[0])
+        found = {}
+        for _, all in reversed(said):
+            for facets in all:
+                for facet, value in (facets if isinstance(facets, dict) else {}).items():
+                    if is_text(facet):
+                        found.setdefault(facet, value)
+        return found, len(said)
 
     def one_name(self, name):
         """Where a name leads; of names that lead to each other, the smallest."""

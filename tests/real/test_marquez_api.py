@@ -100,6 +100,29 @@ def test_its_client_reads_the_facets_of_jobs_and_datasets(proxy):
     assert orders["description"] == "all orders"
 
 
+def test_lists_have_what_its_page_reads_of_each(proxy):
+    """Its page colours datasets by what their tests say, which producers say of inputs, and links those whose columns are known."""
+    client = MarquezClient(proxy.url)
+    tests = [{"assertion": "not_null", "column": "id", "success": False}]
+    tested = dataset("shop.orders", documentation={"description": "all orders"}) | {"inputFacets": {"dataQualityAssertions": {**FACET, "assertions": tests}}}
+    body = event("test", run=5, second=40, inputs=[tested]) | {"job": {"namespace": "real", "name": "test", "facets": {"documentation": {**FACET, "description": "tests"}}}}
+    assert post(f"{proxy.url}/api/v1/lineage", json.dumps(body).encode())[0] == 200
+    alone = lambda: client.get_dataset(DB, "shop.orders")
+    eventually(lambda: "dataQualityAssertions" in alone()["facets"], "the facets of the test")
+    orders, raw = client.list_datasets(DB)["datasets"]
+    assert orders == alone()
+    assert orders["facets"]["dataQualityAssertions"]["assertions"] == tests
+    assert (orders["description"], raw["facets"], raw["columnLineage"]) == ("all orders", {}, None)
+    (column,) = orders["columnLineage"]
+    assert (column["name"], [(source["dataset"], source["field"]) for source in column["inputFields"]]) == ("total", [("shop.raw", "amount")])
+    jobs = {job["name"]: job for job in client.list_jobs("real")["jobs"]}
+    assert jobs["daily.load"] == client.get_job("real", "daily.load")
+    assert jobs["daily.load"]["facets"] == {"sql": {**FACET, "query": "select 1"}}
+    graph = {node["id"]: node["data"] for node in get(proxy.url, "/lineage?nodeId=job:real:test&depth=2")["graph"]}
+    assert graph["job:real:test"]["description"] == "tests"
+    assert graph[f"dataset:{DB}:shop.orders"]["facets"] == orders["facets"]
+
+
 def test_the_last_runs_of_jobs_are_selected_by_their_states(proxy):
     names = lambda query: [job["name"] for job in get(proxy.url, f"/jobs?{query}")["jobs"]]
     # A job without a run, as a parent is, has every state: Marquez has it so.

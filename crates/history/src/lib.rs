@@ -44,7 +44,7 @@ pub use known::{
 };
 pub use lineage::DeliveredEvent;
 use lineage::held::Held;
-pub use query::{Bounds, NodeOrder, NodeSearch};
+pub use query::{Bounds, EventsOfNodes, NodeOrder, NodeSearch};
 pub use retention::Retention;
 pub use search::{IdStart, Kind, Pattern, Search, SearchError, Term, Unsettled};
 pub use state::RunState;

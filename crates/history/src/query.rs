@@ -20,6 +20,7 @@ use crate::{
     Tally, Whole,
 };
 
+pub use places::EventsOfNodes;
 pub use whole::Bounds;
 
 /// Which nodes are looked for.
@@ -164,6 +165,16 @@ impl History {
         limit: usize,
     ) -> Result<Vec<EventPlace>, FindError> {
         self.ask(move |it| places::of_node(it, &node, limit)).await
+    }
+
+    /// The same for each of some nodes, in one snapshot. Of each, fewer events are looked at: the last 100.
+    pub async fn events_of_nodes(
+        &self,
+        nodes: Vec<NodeRef>,
+        limit: usize,
+    ) -> Result<EventsOfNodes, FindError> {
+        self.ask(move |it| places::of_nodes(it, &nodes, limit))
+            .await
     }
 
     /// The columns of a dataset, in the order of its schema; then those that only column lineage names. Any name can be given.

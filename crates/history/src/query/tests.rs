@@ -11,6 +11,7 @@ use crate::*;
 mod columns;
 mod counted;
 mod kept;
+mod places;
 mod runs;
 mod targets;
 

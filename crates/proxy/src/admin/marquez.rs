@@ -1,7 +1,7 @@
 //! `GET /api/v1/…`: the lineage of the history in the format of Marquez' API, for what reads it: its clients and its page.
 //!
 //! Only what reads. The handlers are in `marquez/catalog.rs` and `marquez/graphs.rs`. `marquez/question.rs` reads the queries and
-//! `marquez/answer.rs` and `marquez/facets.rs` write the answers; all are pure. What Marquez has and the history has not is empty: tags, owners and
+//! `marquez/answer.rs` and `marquez/facets.rs` write the answers, with `marquez/listed.rs` those of lists; all are pure. What Marquez has and the history has not is empty: tags, owners and
 //! descriptions. Of versions, each dataset has one.
 //! (<https://github.com/MarquezProject/marquez/blob/0.51.1/spec/openapi.yml>)
 
@@ -9,12 +9,14 @@ mod answer;
 mod catalog;
 mod facets;
 mod graphs;
+mod listed;
 mod question;
 
 use std::sync::Arc;
 
 use ::history::{
-    EventPlace, FindError, History, Name, NodeDetails, NodeKind, NodeRef, NodeSearch, RunState,
+    ColumnRef, ColumnStep, EventPlace, FindError, History, KnownNode, Name, NodeDetails, NodeKind,
+    NodeRef, NodeSearch, Reach, RunState,
 };
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -30,6 +32,7 @@ use crate::history::CurrentHistory;
 use crate::http::Rejection;
 
 use facets::{Facets, FacetsOf, MAX_FACETS};
+use listed::Listed;
 use question::Question;
 
 /// The paths of [`Marquez::routes`], without the prefix. One has a slash at its end, as Marquez' page asks for it.
@@ -79,6 +82,9 @@ pub(super) struct Marquez {
 }
 
 type Answer = Result<Json<Value>, Rejection>;
+
+/// An answer that was written, with the memory that it takes.
+type Written = Result<Response, Rejection>;
 
 impl Marquez {
     pub(super) fn new(
@@ -216,18 +222,7 @@ impl Marquez {
     /// The facets of a job or a dataset, of the last events that name it, with the memory that they take. Nothing where there are no
     /// events to read, or none that are found in time: the rest of the answer does not need them.
     async fn facets_of(&self, found: &NodeDetails) -> Result<(Facets, Option<Held>), Rejection> {
-        let node = found.node.node.clone();
-        let of = match node.kind {
-            NodeKind::Job => FacetsOf::Job,
-            NodeKind::Dataset => {
-                let NodeRef {
-                    namespace, name, ..
-                } = node.clone();
-                let mut names = vec![Name { namespace, name }];
-                names.extend(found.node.facts.aliases.iter().cloned());
-                FacetsOf::Dataset(names)
-            }
-        };
+        let (node, of) = (found.node.node.clone(), FacetsOf::node(&found.node));
         let places = self.ask(move |it| async move { it.events_of_node(node, MAX_EVENTS).await });
         match places.await {
             Ok(places) => self.facets_at(of, places).await,
@@ -246,9 +241,47 @@ impl Marquez {
             return Ok((facets, None));
         };
         let kept = (facets, MAX_FACETS);
-        let folded = read_back.fold_places(places, kept, Facets::with).await;
+        let with = |facets: Facets, _: &EventPlace, event: &str| facets.with(event);
+        let folded = read_back.fold_places(places, kept, with).await;
         let (facets, memory) = folded.map_err(Rejection::Unavailable)?;
         Ok((facets, Some((read_back, memory))))
+    }
+
+    /// The facets of the jobs and datasets of an answer, like [`facets_of`](Marquez::facets_of), within the limits of `marquez/listed.rs`.
+    async fn facets_of_all(
+        &self,
+        nodes: impl Iterator<Item = &KnownNode>,
+    ) -> Result<(Listed, Option<Held>), Rejection> {
+        let nodes: Vec<&KnownNode> = nodes.take(listed::MAX_NODES).collect();
+        let Some(read_back) = self.read_back.clone() else {
+            return Ok((Listed::default(), None));
+        };
+        let of = nodes.iter().map(|node| FacetsOf::node(node)).collect();
+        let refs: Vec<NodeRef> = nodes.iter().map(|it| it.node.clone()).collect();
+        let found = self.ask(move |it| async move { it.events_of_nodes(refs, MAX_EVENTS).await });
+        let Ok(found) = found.await else {
+            return Ok((Listed::default(), None));
+        };
+        let (places, listed) = Listed::choose(of, found);
+        let kept = (listed, MAX_FACETS);
+        let folded = read_back.fold_places(places, kept, Listed::with).await;
+        let (listed, memory) = folded.map_err(Rejection::Unavailable)?;
+        Ok((listed, Some((read_back, memory))))
+    }
+
+    /// Of which columns those of these datasets are made, as far as that is found in time.
+    async fn columns_of(&self, datasets: impl Iterator<Item = &NodeDetails>) -> Vec<ColumnStep> {
+        let reach = Reach { up: 1, down: 0 };
+        let all_of = |found: &NodeDetails| ColumnRef {
+            dataset: Name {
+                namespace: found.node.node.namespace.clone(),
+                name: found.node.node.name.clone(),
+            },
+            field: None,
+        };
+        let columns: Vec<(ColumnRef, Reach)> = datasets.map(|it| (all_of(it), reach)).collect();
+        let path = self.ask(move |it| async move { it.column_paths(columns).await });
+        path.await.map(|path| path.edges).unwrap_or_default()
     }
 }
 

@@ -147,21 +147,18 @@ impl ReadBack {
         &self,
         places: Vec<EventPlace>,
         (mut folded, kept): (T, usize),
-        fold: fn(T, &str) -> T,
+        fold: fn(T, &EventPlace, &str) -> T,
     ) -> Result<(T, OwnedSemaphorePermit), String> {
         let sizes = places.iter().map(|place| place.size);
         let memory = self.memory(size_of_fold(sizes, kept)).await;
         let memory = memory.map_err(|error| error.to_string())?;
-        for EventPlace {
-            id, accepted_at, ..
-        } in places
-        {
+        for place in places {
             let (log, form) = (self.log.clone(), self.form);
             let step = async move {
-                let found = log.event(id, accepted_at).await?;
+                let found = log.event(place.id.clone(), place.accepted_at).await?;
                 let text = found.and_then(|found| text_of(found, form));
                 let fold = move || match text {
-                    Some(text) => fold(folded, &text),
+                    Some(text) => fold(folded, &place, &text),
                     None => folded,
                 };
                 tokio::task::spawn_blocking(fold).await.map_err(stopped)

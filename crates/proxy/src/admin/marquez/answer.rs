@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ::history::{
-    ColumnPath, ColumnRef, Connected, EdgeKind, FieldType, KnownNode, LatestRun, Name,
+    ColumnPath, ColumnRef, ColumnStep, Connected, EdgeKind, FieldType, KnownNode, LatestRun, Name,
     NamespaceCount, NodeDetails, NodeKind, NodeRef, Period, RunState,
 };
 use serde_json::{Value, json};
@@ -11,6 +11,10 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::facets::Facets;
+use super::listed::Listed;
+
+/// Of which columns those of each dataset are made: `columnLineage`.
+pub(super) type MadeOf<'c> = BTreeMap<&'c Name, Value>;
 
 pub(super) fn namespace(found: NamespaceCount) -> Value {
     json!({
@@ -32,13 +36,49 @@ pub(super) fn job(found: &NodeDetails) -> Value {
     job_of(&found.node, names(&found.before), names(&found.after))
 }
 
-pub(super) fn dataset(found: &NodeDetails) -> Value {
-    dataset_of(&found.node, &found.schema)
+pub(super) fn dataset(found: &NodeDetails, made_of: &MadeOf<'_>) -> Value {
+    let mut dataset = dataset_of(&found.node, &found.schema);
+    let NodeRef {
+        namespace, name, ..
+    } = found.node.node.clone();
+    let columns = made_of.get(&Name { namespace, name });
+    if let (Some(member), Some(columns)) = (dataset.get_mut("columnLineage"), columns) {
+        *member = columns.clone();
+    }
+    dataset
+}
+
+/// The columns of each dataset with those of which they are made.
+pub(super) fn made_of(edges: &[ColumnStep]) -> MadeOf<'_> {
+    let mut all: BTreeMap<&Name, BTreeMap<&str, BTreeMap<&ColumnRef, EdgeKind>>> = BTreeMap::new();
+    for step in edges {
+        let columns = all.entry(&step.to.dataset).or_default();
+        let sources = columns.entry(field(&step.to)).or_default();
+        let kind = sources.entry(&step.from).or_insert(step.kind);
+        *kind = step.kind.min(*kind); // direct is the smaller one
+    }
+    let column = |(name, sources): (&str, BTreeMap<&ColumnRef, EdgeKind>)| {
+        let direct = sources.values().min().copied();
+        let inputs = sources.iter().map(|(from, kind)| {
+            json!({
+                "namespace": from.dataset.namespace, "dataset": from.dataset.name, "field": field(from),
+                "transformationDescription": null, "transformationType": transformation(*kind),
+            })
+        });
+        json!({
+            "name": name, "inputFields": inputs.collect::<Vec<Value>>(), "transformationDescription": null,
+            "transformationType": direct.map(transformation),
+        })
+    };
+    let datasets = all.into_iter();
+    datasets
+        .map(|(dataset, columns)| (dataset, columns.into_iter().map(column).collect()))
+        .collect()
 }
 
 /// The one version of a dataset.
 pub(super) fn version(found: &NodeDetails) -> Value {
-    let mut version = dataset(found);
+    let mut version = dataset_of(&found.node, &found.schema);
     let id = version_of(&found.node.node, &found.schema);
     if let Some(members) = version.as_object_mut() {
         members.insert("version".to_owned(), json!(id));
@@ -74,6 +114,24 @@ pub(super) fn with_facets(mut found: Value, facets: &Facets) -> String {
     format!(r#"{{"facets":{},{rest}"#, facets.text())
 }
 
+/// Writes a list of jobs or datasets under this name, each with its facets.
+pub(super) fn list(member: &str, nodes: Vec<Value>, listed: &Listed, count: u64) -> String {
+    let mut text = format!(r#"{{"{member}":["#);
+    for (position, node) in nodes.into_iter().enumerate() {
+        text += if position == 0 { "" } else { "," };
+        text += &listed_node(node, position, listed);
+    }
+    text += &format!(r#"],"totalCount":{count}}}"#);
+    text
+}
+
+fn listed_node(node: Value, position: usize, listed: &Listed) -> String {
+    match listed.get(position) {
+        Some(facets) => with_facets(node, facets),
+        None => node.to_string(),
+    }
+}
+
 pub(super) fn run(run: &LatestRun, job: Option<&Name>) -> Value {
     let state = match run.state {
         Some(RunState::Running) => "RUNNING",
@@ -90,7 +148,8 @@ pub(super) fn run(run: &LatestRun, job: Option<&Name>) -> Value {
     })
 }
 
-pub(super) fn lineage(found: &Connected) -> Value {
+/// Writes what is connected, each job and dataset with its facets.
+pub(super) fn lineage(found: &Connected, listed: &Listed) -> String {
     let nodes: Vec<&NodeRef> = found.nodes.iter().map(|it| &it.node.node).collect();
     let mut before: BTreeMap<usize, Vec<&NodeRef>> = BTreeMap::new();
     let mut after: BTreeMap<usize, Vec<&NodeRef>> = BTreeMap::new();
@@ -112,12 +171,21 @@ pub(super) fn lineage(found: &Connected) -> Value {
         };
         let in_edges = before.iter().map(|from| edge(&node_id(from), &id));
         let out_edges = after.iter().map(|to| edge(&id, &node_id(to)));
-        json!({
-            "id": id, "type": kind, "data": data,
+        let rest = json!({
+            "id": id, "type": kind,
             "inEdges": in_edges.collect::<Vec<Value>>(), "outEdges": out_edges.collect::<Vec<Value>>(),
-        })
+        });
+        let rest = rest.to_string();
+        let rest = rest.strip_prefix('{').unwrap_or(&rest);
+        format!(r#"{{"data":{},{rest}"#, listed_node(data, position, listed))
     });
-    json!({"graph": graph.collect::<Vec<Value>>()})
+    let mut text = r#"{"graph":["#.to_owned();
+    for (position, node) in graph.enumerate() {
+        text += if position == 0 { "" } else { "," };
+        text += &node;
+    }
+    text += "]}";
+    text
 }
 
 /// Columns with what they are made of. An edge into a column has that column as its origin: Marquez has it so, and its page counts
@@ -260,8 +328,9 @@ fn transformation(kind: EdgeKind) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use ::history::{ColumnStep, ConnectedNode, KnownEdge, NodeFacts};
+    use ::history::{ConnectedNode, EventPlace, EventsOfNodes, KnownEdge, NodeFacts};
 
+    use super::super::facets::FacetsOf;
     use super::*;
 
     fn named(kind: NodeKind, name: &str) -> ConnectedNode {
@@ -295,7 +364,8 @@ mod tests {
             }],
             is_cut: false,
         };
-        let graph = lineage(&found);
+        let graph = lineage(&found, &Listed::default());
+        let graph: Value = serde_json::from_str(&graph).unwrap();
         let edge = json!([{"origin": "dataset:n:a", "destination": "job:n:dag.task"}]);
         assert_eq!(graph["graph"][0]["inEdges"], edge);
         assert_eq!(graph["graph"][1]["outEdges"], edge);
@@ -308,7 +378,7 @@ mod tests {
     #[test]
     fn a_job_has_its_facets_and_what_they_say() {
         let event = r#"{"job":{"facets":{"documentation":{"description":"loads"},"sourceCodeLocation":{"type":"git","url":"https://h/x"}}}}"#;
-        let facets = Facets::none(super::super::facets::FacetsOf::Job).with(event);
+        let facets = Facets::none(FacetsOf::Job).with(event);
         let known = named(NodeKind::Job, "load").node;
         let job = with_facets(job_of(&known, Vec::new(), Vec::new()), &facets);
         let job: Value = serde_json::from_str(&job).unwrap();
@@ -318,6 +388,57 @@ mod tests {
             (&json!("loads"), &json!("https://h/x"))
         );
         assert_eq!(job["name"], "load");
+    }
+
+    #[test]
+    fn each_of_a_list_has_its_own_facets() {
+        let known = ["a", "b"].map(|name| named(NodeKind::Job, name).node);
+        let found = EventsOfNodes {
+            places: vec![EventPlace {
+                id: "1".to_owned(),
+                accepted_at: 0,
+                size: 90,
+            }],
+            of_nodes: vec![vec![], vec![0]],
+        };
+        let of = known.iter().map(FacetsOf::node).collect();
+        let (events, listed) = Listed::choose(of, found);
+        let event = r#"{"job":{"facets":{"documentation":{"description":"loads"}}}}"#;
+        let listed = listed.with(&events[0], event);
+        let jobs = known.iter().map(|it| job_of(it, Vec::new(), Vec::new()));
+        let text = list("jobs", jobs.collect(), &listed, 7);
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        let [a, b] = [0, 1].map(|position| &answer["jobs"][position]);
+        assert_eq!((&a["name"], &a["facets"]), (&json!("a"), &json!({})));
+        let facets = json!({"documentation": {"description": "loads"}});
+        assert_eq!((&b["name"], &b["facets"]), (&json!("b"), &facets));
+        assert_eq!(
+            (&b["description"], &answer["totalCount"]),
+            (&json!("loads"), &json!(7))
+        );
+    }
+
+    #[test]
+    fn a_dataset_has_the_columns_of_which_its_own_are_made() {
+        let column = |dataset: &str, field: &str| ColumnRef {
+            dataset: Name {
+                namespace: "n".to_owned(),
+                name: dataset.to_owned(),
+            },
+            field: Some(field.to_owned()),
+        };
+        let steps = [EdgeKind::Direct, EdgeKind::Indirect].map(|kind| ColumnStep {
+            from: column("a", "x"),
+            to: column("b", "y"),
+            kind,
+            job: None,
+        });
+        let made_of = made_of(&steps);
+        let columns = &made_of[&steps[0].to.dataset];
+        assert_eq!(columns[0]["name"], "y");
+        assert_eq!(columns[0]["inputFields"][0]["dataset"], "a");
+        assert_eq!(columns[0]["inputFields"][0]["transformationType"], "DIRECT");
+        assert!(!made_of.contains_key(&steps[0].from.dataset));
     }
 
     #[test]

@@ -4,12 +4,10 @@ use ::history::{Name, NodeKind};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::Uri;
-use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::question::Question;
-use super::{Answer, MAX_RUNS, Marquez, answer, not_found, page, run_id, written};
-use crate::http::Rejection;
+use super::{Answer, MAX_RUNS, Marquez, Written, answer, not_found, page, run_id, written};
 
 pub(super) async fn namespaces(State(it): State<Marquez>, uri: Uri) -> Answer {
     let question = Question::parse(uri.query(), 100)?;
@@ -23,7 +21,7 @@ pub(super) async fn namespace(State(it): State<Marquez>, Path(name): Path<String
     it.namespace(name).await.map(answer::namespace).map(Json)
 }
 
-pub(super) async fn jobs(State(it): State<Marquez>, uri: Uri) -> Answer {
+pub(super) async fn jobs(State(it): State<Marquez>, uri: Uri) -> Written {
     list_jobs(&it, None, uri).await
 }
 
@@ -31,22 +29,20 @@ pub(super) async fn jobs_of(
     State(it): State<Marquez>,
     Path(namespace): Path<String>,
     uri: Uri,
-) -> Answer {
+) -> Written {
     list_jobs(&it, Some(namespace), uri).await
 }
 
-async fn list_jobs(it: &Marquez, namespace: Option<String>, uri: Uri) -> Answer {
+async fn list_jobs(it: &Marquez, namespace: Option<String>, uri: Uri) -> Written {
     let (question, states) = Question::of_jobs(uri.query())?;
     let listed = it.list(NodeKind::Job, namespace, states, &question);
     let (jobs, count) = listed.await?;
-    let jobs: Vec<Value> = jobs.iter().map(answer::job).collect();
-    Ok(Json(json!({"jobs": jobs, "totalCount": count})))
+    let (facets, held) = it.facets_of_all(jobs.iter().map(|it| &it.node)).await?;
+    let jobs = jobs.iter().map(answer::job).collect();
+    Ok(written(answer::list("jobs", jobs, &facets, count), held))
 }
 
-pub(super) async fn job(
-    State(it): State<Marquez>,
-    Path(named): Path<(String, String)>,
-) -> Result<Response, Rejection> {
+pub(super) async fn job(State(it): State<Marquez>, Path(named): Path<(String, String)>) -> Written {
     let found = it.node(NodeKind::Job, named).await?;
     let (facets, held) = it.facets_of(&found).await?;
     let text = answer::with_facets(answer::job(&found), &facets);
@@ -76,22 +72,28 @@ pub(super) async fn datasets_of(
     State(it): State<Marquez>,
     Path(namespace): Path<String>,
     uri: Uri,
-) -> Answer {
+) -> Written {
     let question = Question::parse(uri.query(), 100)?;
     let (datasets, count) = it
         .list(NodeKind::Dataset, Some(namespace), None, &question)
         .await?;
-    let datasets: Vec<Value> = datasets.iter().map(answer::dataset).collect();
-    Ok(Json(json!({"datasets": datasets, "totalCount": count})))
+    let columns = it.columns_of(datasets.iter()).await;
+    let made_of = answer::made_of(&columns);
+    let (facets, held) = it.facets_of_all(datasets.iter().map(|it| &it.node)).await?;
+    let shown = datasets.iter().map(|it| answer::dataset(it, &made_of));
+    let text = answer::list("datasets", shown.collect(), &facets, count);
+    Ok(written(text, held))
 }
 
 pub(super) async fn dataset(
     State(it): State<Marquez>,
     Path(named): Path<(String, String)>,
-) -> Result<Response, Rejection> {
+) -> Written {
     let found = it.node(NodeKind::Dataset, named).await?;
+    let columns = it.columns_of(std::iter::once(&found)).await;
     let (facets, held) = it.facets_of(&found).await?;
-    let text = answer::with_facets(answer::dataset(&found), &facets);
+    let dataset = answer::dataset(&found, &answer::made_of(&columns));
+    let text = answer::with_facets(dataset, &facets);
     Ok(written(text, held))
 }
 
@@ -99,7 +101,7 @@ pub(super) async fn versions(
     State(it): State<Marquez>,
     Path(named): Path<(String, String)>,
     uri: Uri,
-) -> Result<Response, Rejection> {
+) -> Written {
     let question = Question::parse(uri.query(), 100)?;
     let found = it.node(NodeKind::Dataset, named).await?;
     let (facets, held) = it.facets_of(&found).await?;
@@ -112,7 +114,7 @@ pub(super) async fn versions(
 pub(super) async fn version(
     State(it): State<Marquez>,
     Path((namespace, name, version)): Path<(String, String, String)>,
-) -> Result<Response, Rejection> {
+) -> Written {
     let found = it.node(NodeKind::Dataset, (namespace, name)).await?;
     let shown = answer::version(&found);
     if shown.get("version").and_then(Value::as_str) != Some(&version) {

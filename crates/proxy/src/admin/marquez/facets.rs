@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use ::history::Name;
+use ::history::{KnownNode, Name, NodeKind};
 use openlineage::{Json, quote};
 use uuid::Uuid;
 
@@ -25,7 +25,8 @@ pub(super) enum FacetsOf {
 /// The facets of some events.
 pub(super) struct Facets {
     of: FacetsOf,
-    all: BTreeMap<String, String>,
+    /// By their names. `None`: it is left out for its size.
+    all: BTreeMap<String, Option<String>>,
     /// Of names and facets.
     size: usize,
     is_cut: bool,
@@ -47,12 +48,24 @@ impl Facets {
             return self;
         };
         for facets in self.of.find(event) {
-            self.add(facets);
+            self.add(facets, MAX_FACETS);
         }
         self
     }
 
-    fn add(&mut self, facets: Json<'_>) {
+    /// Whose facets they are.
+    pub(super) fn of(&self) -> &FacetsOf {
+        &self.of
+    }
+
+    /// Bytes of names and facets.
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Adds the facets of an earlier event that are not among them, up to so many bytes of all. One that has no room is left out, and an
+    /// earlier one of its name too.
+    pub(super) fn add(&mut self, facets: Json<'_>, most: usize) {
         let facets = facets.members();
         // Of a name that an event has twice, the last one counts.
         for facet in facets.iter().rev() {
@@ -62,13 +75,16 @@ impl Facets {
             if self.all.contains_key(name.as_ref()) {
                 continue;
             }
-            let size = name.len() + facet.value.text().len();
-            if self.is_cut || self.size + size > MAX_FACETS {
-                self.is_cut = true;
-                break;
+            let text = facet.value.text();
+            let room = most.saturating_sub(self.size);
+            let kept = name.len().saturating_add(text.len()) <= room;
+            self.is_cut |= !kept;
+            // There will be no room for this name later either.
+            if name.len() > room {
+                continue;
             }
-            self.size += size;
-            let value = facet.value.text().to_owned();
+            let value = kept.then(|| text.to_owned());
+            self.size += name.len() + value.as_ref().map_or(0, String::len);
             self.all.insert(name.into_owned(), value);
         }
     }
@@ -83,7 +99,7 @@ impl Facets {
 
     /// A text in one of the facets.
     pub(super) fn string(&self, facet: &str, member: &str) -> Option<String> {
-        let facet = Json::parse(self.all.get(facet)?).ok()?;
+        let facet = Json::parse(self.all.get(facet)?.as_ref()?).ok()?;
         Some(facet.get(member)?.string()?.into_owned())
     }
 
@@ -92,7 +108,8 @@ impl Facets {
         let mut text = String::with_capacity(self.size + 100);
         text += "{";
         let mut separator = "";
-        for (name, value) in &self.all {
+        let kept = self.all.iter();
+        for (name, value) in kept.filter_map(|(name, value)| Some((name, value.as_ref()?))) {
             text += separator;
             text += &quote(name);
             text += ":";
@@ -105,29 +122,63 @@ impl Facets {
 }
 
 impl FacetsOf {
-    /// Finds the facets in an event, those that count more first. What reads or writes a dataset says other facets of it, which are not
-    /// its own: `inputFacets` and `outputFacets`.
+    /// Those of a job, or of a dataset by any of its names.
+    pub(super) fn node(known: &KnownNode) -> FacetsOf {
+        match known.node.kind {
+            NodeKind::Job => FacetsOf::Job,
+            NodeKind::Dataset => {
+                let name = Name {
+                    namespace: known.node.namespace.clone(),
+                    name: known.node.name.clone(),
+                };
+                let aliases = known.facts.aliases.iter().cloned();
+                FacetsOf::Dataset(std::iter::once(name).chain(aliases).collect())
+            }
+        }
+    }
+
+    /// Finds the facets in an event, those that count more first.
     fn find<'e>(&self, event: Json<'e>) -> Vec<Json<'e>> {
         let names = match self {
             FacetsOf::Run => return event.at(&["run", "facets"]).into_iter().collect(),
-            FacetsOf::Job => return event.at(&["job", "facets"]).into_iter().collect(),
+            FacetsOf::Job => return of_job(event).into_iter().collect(),
             FacetsOf::Dataset(names) => names,
         };
-        let lists = ["outputs", "inputs"].map(|list| event.get(list).map(Json::items));
-        let datasets = lists.into_iter().flatten().flatten();
-        let is_named = |dataset: &Json<'_>| {
-            let text = |member| dataset.get(member).and_then(Json::string);
-            let (namespace, name) = (text("namespace"), text("name"));
-            let mut names = names.iter();
-            names.any(|it| {
-                namespace.as_deref() == Some(&*it.namespace) && name.as_deref() == Some(&*it.name)
-            })
-        };
-        let datasets = datasets.chain(event.get("dataset")).filter(is_named);
-        datasets
-            .filter_map(|dataset| dataset.get("facets"))
-            .collect()
+        let named = of_datasets(event).filter(|(name, _)| names.contains(name));
+        named.flat_map(|(_, facets)| facets).collect()
     }
+}
+
+/// The facets of the job of an event.
+pub(super) fn of_job(event: Json<'_>) -> Option<Json<'_>> {
+    event.at(&["job", "facets"])
+}
+
+/// The datasets of an event with their facets, those that count more first. The facets of an input are among them, since it has those of
+/// its quality there, and those of an output are not: Marquez has it so (`findAll` in
+/// <https://github.com/MarquezProject/marquez/blob/main/api/src/main/java/marquez/db/DatasetDao.java>).
+pub(super) fn of_datasets<'e>(
+    event: Json<'e>,
+) -> impl Iterator<Item = (Name, impl Iterator<Item = Json<'e>>)> {
+    let lists = ["outputs", "inputs"].map(|list| event.get(list).map(Json::items));
+    let datasets = lists.into_iter().flatten().flatten();
+    let datasets = datasets.chain(event.get("dataset"));
+    datasets.filter_map(|dataset| {
+        // Each look into it parses all of it.
+        let members = dataset.members();
+        let get = move |name: &str| {
+            let mut members = members.iter().rev();
+            let member = members.find(|it| it.key.string().as_deref() == Some(name))?;
+            Some(member.value)
+        };
+        let name = Name {
+            namespace: get("namespace")?.string()?.into_owned(),
+            name: get("name")?.string()?.into_owned(),
+        };
+        // What is small comes first.
+        let facets = ["inputFacets", "facets"].into_iter();
+        Some((name, facets.filter_map(get)))
+    })
 }
 
 #[cfg(test)]
@@ -162,7 +213,7 @@ mod tests {
             name: name.to_owned(),
         };
         let events = [
-            r#"{"inputs":[{"namespace":"n","name":"a","facets":{"schema":{"n":2}},"inputFacets":{"x":{}}},{"namespace":"n","name":"c","facets":{"c":{}}}]}"#,
+            r#"{"inputs":[{"namespace":"n","name":"a","facets":{"schema":{"n":2}},"inputFacets":{"dataQualityAssertions":{}},"outputFacets":{"x":{}}},{"namespace":"n","name":"c","facets":{"c":{}}}]}"#,
             r#"{"outputs":[{"namespace":"n","name":"b","facets":{"schema":{"n":1},"documentation":{"description":"of b"}}}]}"#,
             r#"{"dataset":{"namespace":"n","name":"a","facets":{"ownership":{}}}}"#,
             "no event",
@@ -170,8 +221,7 @@ mod tests {
         let all = Facets::none(FacetsOf::Dataset(vec![named("a"), named("b")]));
         let all = events.iter().fold(all, |all, event| all.with(event));
         let facets: Value = serde_json::from_str(&all.text()).unwrap();
-        let expected =
-            json!({"schema": {"n": 2}, "documentation": {"description": "of b"}, "ownership": {}});
+        let expected = json!({"schema": {"n": 2}, "dataQualityAssertions": {}, "documentation": {"description": "of b"}, "ownership": {}});
         assert_eq!(facets, expected);
         let description = all.string("documentation", "description");
         assert_eq!(description.as_deref(), Some("of b"));

@@ -6,20 +6,15 @@ use ::history::{
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::Uri;
-use axum::response::Response;
 use serde_json::Value;
 
 use super::facets::{Facets, MAX_FACETS};
 use super::question::{Id, Stats};
-use super::{Answer, MAX_EVENTS, Marquez, answer, not_found, question, run_id, written};
+use super::{Answer, MAX_EVENTS, Marquez, Written, answer, not_found, question, run_id, written};
 use crate::http::Rejection;
 use crate::queue::now;
 
-pub(super) async fn facets(
-    State(it): State<Marquez>,
-    Path(id): Path<String>,
-    uri: Uri,
-) -> Result<Response, Rejection> {
+pub(super) async fn facets(State(it): State<Marquez>, Path(id): Path<String>, uri: Uri) -> Written {
     let (id, of) = (run_id(&id)?, question::facets(uri.query())?);
     let Some(read_back) = it.read_back.clone() else {
         return Err(not_found("run"));
@@ -48,7 +43,7 @@ pub(super) async fn facets(
     Ok(written(text, held))
 }
 
-pub(super) async fn lineage(State(it): State<Marquez>, uri: Uri) -> Answer {
+pub(super) async fn lineage(State(it): State<Marquez>, uri: Uri) -> Written {
     let (id, depth) = question::lineage(uri.query())?;
     let (kind, text) = match id {
         Id::Node(kind, text) => (kind, text),
@@ -66,7 +61,10 @@ pub(super) async fn lineage(State(it): State<Marquez>, uri: Uri) -> Answer {
         })
         .await?;
     let found = found.ok_or_else(|| not_found("node"))?;
-    Ok(Json(answer::lineage(&found)))
+    let (facets, held) = it
+        .facets_of_all(found.nodes.iter().map(|it| &it.node))
+        .await?;
+    Ok(written(answer::lineage(&found, &facets), held))
 }
 
 pub(super) async fn column_lineage(State(it): State<Marquez>, uri: Uri) -> Answer {
