@@ -1,8 +1,10 @@
 //! The log as its owner and its consumers see it. What is imported is in `tests/import.rs`, consumers that come and go in
 //! `tests/consumers.rs`, other targets than before in `tests/owner.rs`, what is deleted in `tests/sweep.rs`, what is damaged in
-//! `tests/damage.rs`, dead letters by reason in `tests/groups.rs`, what a person looks at in `tests/seen.rs`.
+//! `tests/damage.rs`, dead letters by reason in `tests/groups.rs`, what a person looks at in `tests/seen.rs`, several events by their
+//! ids in `tests/by_id.rs`.
 
 mod bodies;
+mod by_id;
 mod consumers;
 mod damage;
 mod groups;

@@ -13,8 +13,8 @@ use super::facets::{Facets, FacetsOf, MAX_FACETS, of_datasets, of_job};
 /// The most jobs and datasets of an answer that have facets, the first ones.
 pub(super) const MAX_NODES: usize = 200;
 
-/// The most events that are read for an answer, five for each of a page of Marquez' own. Each is looked up in the log by its time: in 0.2 ms,
-/// but in 2 ms where a thousand were accepted in a second.
+/// The most events that are read for an answer, five for each of a page of Marquez' own, or one for each node where there are more nodes.
+/// With them an answer for 20 nodes takes 1.7 times as long as without facets, and one for 100 takes 1.4 times as long.
 const MAX_EVENTS: usize = 100;
 
 /// The most bytes of events that are read for an answer.
@@ -112,7 +112,7 @@ impl Listed {
 /// Which events are read, by their positions, and for which nodes.
 fn choose(places: &[EventPlace], of_nodes: &[Vec<usize>]) -> HashMap<usize, Vec<usize>> {
     let mut chosen: HashMap<usize, Vec<usize>> = HashMap::new();
-    let mut bytes = 0;
+    let (mut bytes, most) = (0, of_nodes.len().max(MAX_EVENTS));
     let mut rests: Vec<_> = of_nodes
         .iter()
         .map(|events| events.iter())
@@ -125,7 +125,7 @@ fn choose(places: &[EventPlace], of_nodes: &[Vec<usize>]) -> HashMap<usize, Vec<
             let Some((position, place)) = next else {
                 return false;
             };
-            let fits = chosen.len() < MAX_EVENTS && bytes + place.size <= MAX_READ;
+            let fits = chosen.len() < most && bytes + place.size <= MAX_READ;
             match chosen.get_mut(&position) {
                 Some(nodes) => nodes.push(*node),
                 None if fits => {
@@ -198,6 +198,17 @@ mod tests {
         assert_eq!(chosen.len(), MAX_EVENTS);
         assert!((MAX_EVENTS..MAX_EVENTS + 50).all(|n| chosen.contains_key(&n)));
         assert!((0..MAX_EVENTS - 50).all(|n| chosen.contains_key(&n)));
+    }
+
+    #[test]
+    fn each_of_very_many_has_its_newest_event_and_no_other() {
+        let count = MAX_EVENTS + 50;
+        let places: Vec<_> = (0..2 * count).map(|n| place(&n.to_string(), 1)).collect();
+        let of_nodes: Vec<_> = (0..count).map(|n| vec![n, n + count]).collect();
+        let chosen = choose(&places, &of_nodes);
+        let mut positions: Vec<usize> = chosen.into_keys().collect();
+        positions.sort_unstable();
+        assert_eq!(positions, (0..count).collect::<Vec<_>>());
     }
 
     #[test]

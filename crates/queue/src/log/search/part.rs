@@ -2,6 +2,8 @@
 //!
 //! A clock may have been wrong for some events, so no single event decides that. Inside of transactions only.
 
+use std::collections::HashMap;
+
 use rusqlite::Connection;
 
 use super::super::read::{DISORDER, RECEIVED_AT};
@@ -46,9 +48,7 @@ pub(super) fn begin(connection: &Connection, part: Part, since: i64) -> rusqlite
     let older = since.saturating_sub(DISORDER);
     match since {
         i64::MIN => Ok(part.first),
-        _ => halve(connection, part, |times| {
-            times.iter().any(|time| *time >= older)
-        }),
+        _ => Times::of(connection, part)?.halve(|span| span.latest >= older),
     }
 }
 
@@ -57,39 +57,79 @@ pub(super) fn end(connection: &Connection, part: Part, until: i64) -> rusqlite::
     let younger = until.saturating_add(DISORDER);
     match until {
         i64::MAX => Ok(part.last),
-        _ => halve(connection, part, |times| {
-            times.iter().all(|time| *time >= younger)
-        }),
+        _ => Times::of(connection, part)?.halve(|span| span.earliest >= younger),
     }
 }
 
-/// Returns a number in a part from which on the times of some events in a row have a property, by halving. The time of a
-/// single event decides nothing: a clock may have been wrong. No event has the property, too.
-pub(super) fn halve(
-    connection: &Connection,
+/// The times of some events in a row.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Span {
+    pub(super) earliest: i64,
+    pub(super) latest: i64,
+}
+
+/// Where times are in a part. What it has looked at it remembers: who looks for several times looks at much of it again.
+pub(super) struct Times<'c> {
+    connection: &'c Connection,
     part: Part,
-    has: impl Fn(&[i64]) -> bool,
-) -> rusqlite::Result<i64> {
-    let ends = "SELECT (SELECT min(seq) FROM events WHERE seq >= ?1), (SELECT max(seq) FROM events WHERE seq <= ?2)";
-    let ends = connection.query_row(ends, [part.first, part.last], |row| {
-        Ok((row.get(0)?, row.get(1)?))
-    })?;
-    let (Some(first), Some(last)): (Option<i64>, Option<i64>) = ends else {
-        return Ok(part.first);
-    };
-    let sql = format!(
-        "SELECT {RECEIVED_AT} FROM events WHERE seq >= ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3"
-    );
-    let mut probe = connection.prepare_cached(&sql)?;
-    let (mut low, mut high) = (first, last.saturating_add(1));
-    while low < high {
-        let middle = low + high.saturating_sub(low) / 2;
-        let times = probe.query_map([middle, part.last, PROBE], |row| row.get(0))?;
-        let times = times.collect::<rusqlite::Result<Vec<i64>>>()?;
-        match times.is_empty() || has(&times) {
-            true => high = middle,
-            false => low = middle + 1,
-        }
+    /// The numbers of the first and of the last event. `None`: there are no events.
+    ends: Option<(i64, i64)>,
+    /// By the number from which on the events are. `None`: there are none.
+    spans: HashMap<i64, Option<Span>>,
+}
+
+impl<'c> Times<'c> {
+    pub(super) fn of(connection: &'c Connection, part: Part) -> rusqlite::Result<Times<'c>> {
+        let ends = "SELECT (SELECT min(seq) FROM events WHERE seq >= ?1), (SELECT max(seq) FROM events WHERE seq <= ?2)";
+        let mut ends = connection.prepare_cached(ends)?;
+        let ends: (Option<i64>, Option<i64>) = ends.query_row([part.first, part.last], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+        Ok(Times {
+            connection,
+            part,
+            ends: ends.0.zip(ends.1),
+            spans: HashMap::new(),
+        })
     }
-    Ok(high)
+
+    pub(super) fn part(&self) -> Part {
+        self.part
+    }
+
+    /// Returns a number in the part from which on the times of some events in a row have a property, by halving. The time of a
+    /// single event decides nothing: a clock may have been wrong. No event has the property, too.
+    pub(super) fn halve(&mut self, has: impl Fn(Span) -> bool) -> rusqlite::Result<i64> {
+        let Some((first, last)) = self.ends else {
+            return Ok(self.part.first);
+        };
+        let (mut low, mut high) = (first, last.saturating_add(1));
+        while low < high {
+            let middle = low + high.saturating_sub(low) / 2;
+            match self.span(middle)?.is_none_or(&has) {
+                true => high = middle,
+                false => low = middle + 1,
+            }
+        }
+        Ok(high)
+    }
+
+    /// Returns the times of the events from a number on.
+    fn span(&mut self, from: i64) -> rusqlite::Result<Option<Span>> {
+        if let Some(span) = self.spans.get(&from) {
+            return Ok(*span);
+        }
+        let sql = format!(
+            "SELECT min(time), max(time) FROM
+                 (SELECT {RECEIVED_AT} AS time FROM events WHERE seq >= ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3)"
+        );
+        let mut probe = self.connection.prepare_cached(&sql)?;
+        let span = probe.query_row([from, self.part.last, PROBE], |row| {
+            let (earliest, latest): (Option<i64>, Option<i64>) = (row.get(0)?, row.get(1)?);
+            let ends = earliest.zip(latest);
+            Ok(ends.map(|(earliest, latest)| Span { earliest, latest }))
+        })?;
+        self.spans.insert(from, span);
+        Ok(span)
+    }
 }
