@@ -41,7 +41,7 @@ impl Consumer {
         let limit = i64::try_from(enough).unwrap_or(i64::MAX);
         let most = i64::try_from(most).unwrap_or(i64::MAX).max(limit);
         let now = self.log.clock.now();
-        if self.state.claims.has_ended(now) || self.is_behind(limit) {
+        if self.state.claims.has_ended(now) || self.behind(&self.state) >= limit.max(1) {
             let pause = self.state.pace.pause(self.outlook(limit, most, window));
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
@@ -117,29 +117,27 @@ impl Consumer {
 
     /// What it could receive now.
     pub(super) fn outlook(&self, enough: i64, most: i64, window: Duration) -> Outlook {
-        let last = self.log.last.load(Ordering::Acquire);
-        let behind =
-            |state: &ConsumerState| last.saturating_sub(state.received.load(Ordering::Acquire));
         let known = self.log.known();
         let others = known.values().filter(|state| {
-            state.number != self.state.number && state.pace.takes_more() && behind(state) > 0
+            state.number != self.state.number && state.pace.takes_more() && self.behind(state) > 0
         });
         let others = u32::try_from(others.count()).unwrap_or(u32::MAX);
         Outlook {
             enough,
             most,
             window,
-            behind: behind(&self.state),
+            behind: self.behind(&self.state),
             clients_wait: self.log.appends.are_under_way(),
             consumers: others.saturating_add(1),
         }
     }
 
-    /// Whether `limit` events that this process has appended were not received, as far as is known without looking.
-    fn is_behind(&self, limit: i64) -> bool {
-        let received = self.state.received.load(Ordering::Acquire);
+    /// Returns how many events of this process a consumer has not received, as far as is known without looking.
+    fn behind(&self, state: &ConsumerState) -> i64 {
+        // First, so that what is received meanwhile does not make it negative.
+        let received = state.received.load(Ordering::Acquire);
         let last = self.log.last.load(Ordering::Acquire);
-        last.saturating_sub(received) >= limit.max(1)
+        last.saturating_sub(received)
     }
 }
 
