@@ -12,7 +12,7 @@ use crate::endpoint::{
     Endpoint, Flavour, HostForm, ShortName, host_and_port, parse_host, partition, suffix,
 };
 use crate::mentions::{Moves, Uris};
-use openlineage::{Edits, Event, Identity, Mention, Positions, Role, positions};
+use openlineage::{Edits, Event, Identity, Indexed, Mention, Positions, Role, positions};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -94,7 +94,10 @@ impl Redshift {
     /// Returns the short names of `event` that have to be looked up before [`rewrite`](Self::rewrite).
     pub fn lookups(&self, event: &Event) -> BTreeSet<ShortName> {
         let mut lookups = BTreeSet::new();
-        for name in self.redshift_names(event).names {
+        let Some(indexed) = self.indexed(event) else {
+            return lookups;
+        };
+        for name in redshift_names(&indexed).names {
             let short = match self.host_form(&name.before.namespace) {
                 HostForm::Short(short) => short,
                 HostForm::Endpoint(_) | HostForm::Other => continue,
@@ -110,7 +113,9 @@ impl Redshift {
     pub fn rewrite(&self, event: &Event, results: &HashMap<ShortName, Lookup>) -> RedshiftRewrite {
         let mut edits = Edits::new(event.text());
         let (mut changes, mut unresolved) = (Vec::new(), BTreeSet::new());
-        let RedshiftNames { names, mentions } = self.redshift_names(event);
+        let indexed = self.indexed(event);
+        let RedshiftNames { names, mentions } =
+            indexed.as_ref().map(redshift_names).unwrap_or_default();
         let found: Vec<(RedshiftName<'_>, Result<NewName, String>)> = (names.into_iter())
             .map(|found| {
                 let renamed = self.renamed(&found.before, results);
@@ -191,31 +196,11 @@ impl Redshift {
         }
     }
 
-    fn redshift_names<'t>(&self, event: &'t Event) -> RedshiftNames<'t> {
-        // Skips events that cannot name Redshift, which most are. Escapes can spell any letter.
+    /// Returns an event that may name Redshift, to be looked into. Most do not. Escapes can spell any letter.
+    fn indexed<'t>(&self, event: &'t Event) -> Option<Indexed<'t>> {
         let text = event.text();
-        if self.style == Style::None || !(text.contains("redshift") || text.contains("\\u00")) {
-            return RedshiftNames::default();
-        }
-        let Positions { names, mentions } = positions(event.json());
-        let dataset = names.into_iter().filter(|name| name.role == Role::Dataset);
-        let names = dataset
-            .filter_map(|name| {
-                let namespace = name.namespace.string()?;
-                host_and_port(&namespace)?;
-                let before = Identity {
-                    namespace: namespace.into_owned(),
-                    name: name.name.string()?.into_owned(),
-                };
-                Some(RedshiftName {
-                    place: name.place,
-                    namespace: name.namespace,
-                    name: name.name,
-                    before,
-                })
-            })
-            .collect();
-        RedshiftNames { names, mentions }
+        let may_name = text.contains("redshift") || text.contains("\\u00");
+        (self.style != Style::None && may_name).then(|| event.indexed())
     }
 
     fn renamed(
@@ -342,6 +327,28 @@ impl Redshift {
 struct RedshiftNames<'t> {
     names: Vec<RedshiftName<'t>>,
     mentions: Vec<Mention<'t>>,
+}
+
+fn redshift_names<'t>(event: &'t Indexed<'t>) -> RedshiftNames<'t> {
+    let Positions { names, mentions } = positions(event.json());
+    let dataset = names.into_iter().filter(|name| name.role == Role::Dataset);
+    let names = dataset
+        .filter_map(|name| {
+            let namespace = name.namespace.string()?;
+            host_and_port(&namespace)?;
+            let before = Identity {
+                namespace: namespace.into_owned(),
+                name: name.name.string()?.into_owned(),
+            };
+            Some(RedshiftName {
+                place: name.place,
+                namespace: name.namespace,
+                name: name.name,
+                before,
+            })
+        })
+        .collect();
+    RedshiftNames { names, mentions }
 }
 
 /// A new name, and the address of its warehouse.

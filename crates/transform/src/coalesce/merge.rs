@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use openlineage::{Edits, Event, InvalidEvent, Json, Member, Subject};
+use openlineage::{Edits, Event, Indexed, InvalidEvent, Json, Member, Subject};
 
 /// Why events cannot be merged.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -36,7 +36,8 @@ pub fn merge(events: &[&Event], base: usize) -> Result<Event, MergeError> {
     if !events.iter().all(|event| related(event, upon)) {
         return Err(MergeError::Unrelated);
     }
-    let layers: Vec<Json<'_>> = events.iter().map(|event| event.json()).collect();
+    let indexed: Vec<Indexed<'_>> = events.iter().map(|event| event.indexed()).collect();
+    let layers: Vec<Json<'_>> = indexed.iter().map(Indexed::json).collect();
     match object(&layers, base, Object::Event) {
         text if text == upon.text() => Ok(upon.clone()),
         text => Ok(upon.rewritten(text.into_owned())?),

@@ -71,7 +71,8 @@ pub(super) fn millis(time: OffsetDateTime) -> i64 {
 impl Conversion {
     /// The proposals of an event.
     pub(super) fn proposals(&self, event: &Event) -> Result<Vec<Proposal>, ConversionError> {
-        let root = event.json();
+        let indexed = event.indexed();
+        let root = indexed.json();
         let mut budget = Budget::of(event.text().len());
         match event.subject() {
             Subject::Dataset { .. } => self.of_dataset_event(root, event.time(), &mut budget),

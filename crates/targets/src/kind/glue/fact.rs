@@ -57,7 +57,8 @@ pub(super) struct Field {
 /// changing the table until then.
 pub(super) fn facts(event: &Event, scope: &Scope, now: OffsetDateTime) -> BTreeMap<TableRef, Fact> {
     let mut facts = BTreeMap::new();
-    let root = event.json();
+    let indexed = event.indexed();
+    let root = indexed.json();
     let list = |name| root.get(name).map(Json::items).unwrap_or_default();
     let (writer, written) = match event.subject() {
         Subject::Run { id, job, .. } => (writer(job, Some(*id)), list("outputs")),
