@@ -6,6 +6,7 @@
 
 mod batch;
 mod body;
+mod gzip;
 mod idempotency;
 mod one;
 mod route_hints;

@@ -1,18 +1,18 @@
-//! Reads the body of a request: media type, limits of the sent and the decompressed size, gzip.
+//! Reads the body of a request: media type, and the limits of the sent and the decompressed size. Decompressing is in
+//! `gzip.rs`.
 //!
 //! Memory is bounded, whatever a stranger sends: a body reserves memory as it grows, and past the budget new bodies are
 //! rejected for the moment.
 
-use std::io::Read;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::http::{HeaderMap, header};
-use flate2::bufread::GzDecoder;
 use http_body_util::BodyExt;
 use tokio::time::Instant;
 
+use super::gzip;
 use crate::config;
 use crate::http::{Rejection, discard_body, drain};
 use crate::intake::{CpuPool, INLINE_SIZE, MemoryBudget, Reservation};
@@ -22,11 +22,8 @@ use crate::intake::{CpuPool, INLINE_SIZE, MemoryBudget, Reservation};
 const PIECE_TIMEOUT: Duration = Duration::from_secs(10);
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The most members of a gzip body. Real clients send one; each costs time, even if it is empty.
-const MAX_GZIP_MEMBERS: usize = 1_000;
-
-/// How many bytes are decompressed at once.
-const PIECE: usize = 16_384;
+/// What share of a body has to be there before memory is allocated for all of it: a stranger can announce any size.
+const BELIEVED_SHARE: usize = 8;
 
 /// The limits of bodies.
 #[derive(Clone)]
@@ -94,18 +91,19 @@ async fn read_body(
     if !is_compressed(&sent, is_gzip)? {
         return Ok((sent.into(), memory));
     }
-    // The size as sent does not tell how long decompression takes: a body can become a thousand times as large. Work
-    // starts on this thread, and starts again in the pool if the body turns out to be large.
-    let inline = limits.decompressed.min(INLINE_SIZE);
-    match decompress(&sent, inline, &mut memory) {
-        Err(Rejection::TooLarge(_)) if inline < limits.decompressed => {
-            let limit = limits.decompressed;
-            let work =
-                move || decompress(&sent, limit, &mut memory).map(|bytes| (bytes.into(), memory));
-            limits.pool.run(limit, work).await?
+    // The size as sent does not tell how long decompression takes: a body can become a thousand times as large. One that
+    // claims to be small starts on this thread, and starts again in the pool if it turns out to be large.
+    let limit = limits.decompressed;
+    let inline = limit.min(INLINE_SIZE);
+    if gzip::claimed_size(&sent) <= inline {
+        match gzip::decompress(&sent, inline, &mut memory) {
+            Err(Rejection::TooLarge(_)) if inline < limit => {}
+            bytes => return Ok((bytes?.into(), memory)),
         }
-        bytes => Ok((bytes?.into(), memory)),
     }
+    let work =
+        move || gzip::decompress(&sent, limit, &mut memory).map(|bytes| (bytes.into(), memory));
+    limits.pool.run(limit, work).await?
 }
 
 /// Receives the bytes as sent. Counts what arrives, because chunked bodies announce no length and others may announce a
@@ -116,6 +114,8 @@ async fn receive(
     memory: &mut Reservation,
 ) -> Result<Vec<u8>, Rejection> {
     let mut bytes = Vec::new();
+    let announced = body.size_hint().exact();
+    let announced = announced.and_then(|size| usize::try_from(size).ok());
     let deadline = Instant::now() + BODY_TIMEOUT;
     loop {
         let until = deadline.min(Instant::now() + PIECE_TIMEOUT);
@@ -132,7 +132,14 @@ async fn receive(
         if bytes.len() + data.len() > limit {
             return Err(too_large(limit));
         }
-        memory.grow_to(bytes.len() + data.len())?;
+        let size = bytes.len() + data.len();
+        memory.grow_to(size)?;
+        if size > bytes.capacity()
+            && let Some(all) = announced.filter(|all| (size..=limit).contains(all))
+            && size >= all / BELIEVED_SHARE
+        {
+            bytes.reserve_exact(all - bytes.len());
+        }
         bytes.extend_from_slice(&data);
     }
 }
@@ -163,34 +170,6 @@ fn is_compressed(sent: &[u8], announced: bool) -> Result<bool, Rejection> {
         )),
         true | false => Ok(false),
     }
-}
-
-fn decompress(sent: &[u8], limit: usize, memory: &mut Reservation) -> Result<Vec<u8>, Rejection> {
-    let (mut rest, mut bytes, mut piece) = (sent, Vec::new(), [0; PIECE]);
-    for _ in 0..MAX_GZIP_MEMBERS {
-        let mut decoder = GzDecoder::new(rest);
-        loop {
-            let invalid = |error| Rejection::Unreadable(format!("invalid gzip: {error}"));
-            let count = decoder.read(&mut piece).map_err(invalid)?;
-            if count == 0 {
-                break;
-            }
-            if bytes.len() + count > limit {
-                return Err(Rejection::TooLarge(format!(
-                    "more than {limit} bytes decompressed (max_decompressed_size)"
-                )));
-            }
-            memory.grow_to(sent.len() + bytes.len() + count)?;
-            bytes.extend_from_slice(piece.get(..count).unwrap_or_default());
-        }
-        rest = decoder.into_inner();
-        if rest.is_empty() {
-            return Ok(bytes);
-        }
-    }
-    Err(Rejection::Unreadable(format!(
-        "more than {MAX_GZIP_MEMBERS} gzip members"
-    )))
 }
 
 /// Accepts `application/json`, any `+json` and no type at all, in UTF-8. Rejects `text/plain`, which any web page can
