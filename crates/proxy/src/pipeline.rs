@@ -19,6 +19,7 @@ mod coalesce_buffer;
 mod decode;
 mod dedupe;
 mod delivery;
+mod groups;
 mod health;
 mod in_flight;
 mod observe;
@@ -36,7 +37,6 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use targets::{Kind, Target};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -62,6 +62,7 @@ pub use renames::Rename;
 
 use decode::{Provenance, decode};
 use dedupe::DedupeCache;
+use groups::{GROUP, join_in_groups};
 use health::Health;
 use observe::{
     AttemptMetrics, LogObserver, MetricsObserver, RetryLogging, log_health, register_rules,
@@ -215,7 +216,10 @@ impl Pipeline {
     ) -> (Vec<PendingEvent>, Vec<DecidedRecord>) {
         let (records, mut decided) = self.fetch_bodies(records, deadline).await;
         let mut events = Vec::new();
-        for record in records {
+        for (n, record) in records.into_iter().enumerate() {
+            if n > 0 && n % GROUP == 0 {
+                tokio::task::yield_now().await;
+            }
             match decode(record, self.provenance) {
                 Ok(event) => events.push(event),
                 Err(invalid) => decided.push(*invalid),
@@ -257,7 +261,7 @@ impl Pipeline {
         } = batch;
         let mut blocked = Vec::new();
         let runs = runs.into_iter().map(|run| self.deliver_run(run, &context));
-        for (run, block) in join_all(runs).await {
+        for (run, block) in join_in_groups(runs).await {
             decided.extend(run);
             blocked.extend(block);
         }

@@ -7,7 +7,6 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use targets::{Delivery, Failure, Scope};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
@@ -15,6 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use super::Pipeline;
 use super::adapt::{AdaptedRun, LookupResults};
 use super::delivery::{OutboundEvent, RunDelivery, block_by, postpone};
+use super::groups::join_in_groups;
 use super::observe::{log_health, log_separated};
 use super::ordering::{Block, RunTicket};
 use super::outcome::{DecidedRecord, PendingEvent};
@@ -116,7 +116,7 @@ impl Pipeline {
         let deliveries = events
             .into_iter()
             .map(|event| self.deliver_in_order([event], None, context));
-        let delivered = join_all(deliveries).await.into_iter();
+        let delivered = join_in_groups(deliveries).await.into_iter();
         delivered.flat_map(|(decided, _)| decided).collect()
     }
 

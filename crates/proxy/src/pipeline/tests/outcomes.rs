@@ -5,6 +5,7 @@
 
 mod endpoint;
 
+use futures_util::future::join_all;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
