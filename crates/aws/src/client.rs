@@ -115,7 +115,8 @@ impl Client {
                 layer.store_put(Metadata::new(O::NAME, service.id));
             })));
         let input = Input::erase(request);
-        let call = invoke(service.id, O::NAME, input, &plugins);
+        // It takes 4 KB, which every future that may call a service would carry, such as that of a request to ingest.
+        let call = Box::pin(invoke(service.id, O::NAME, input, &plugins));
         let output = tokio::select! {
             output = call => output.map_err(|error| self.error(service, error))?,
             late = self.not_begun(&begun) => return Err(Error::NoResponse {

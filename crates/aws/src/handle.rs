@@ -122,7 +122,7 @@ async fn load(operation_timeout: Option<Duration>) -> SdkConfig {
         let timeouts = TimeoutConfig::builder().operation_timeout(timeout).build();
         loader = loader.timeout_config(timeouts);
     }
-    loader.load().await
+    Box::pin(loader.load()).await
 }
 
 /// The HTTP client that the SDKs use by default, once for all: each would open connections and read the certificates of the

@@ -66,7 +66,7 @@ impl Role {
             None => provider,
         };
         let credentials = RoleCredentials {
-            provider: provider.build().await,
+            provider: Box::pin(provider.build()).await,
             arn: self.arn.clone(),
         };
         caller

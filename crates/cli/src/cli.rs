@@ -152,13 +152,13 @@ fn no() -> ExitCode {
 pub(crate) async fn run(cli: Cli, transforms: Transforms) -> ExitCode {
     let environment = Layers::from_env();
     let result = match cli.command {
-        Command::Serve(arguments) => serve::run(arguments, transforms, environment).await,
-        Command::Config(command) => config::run(command, transforms, environment).await,
-        Command::Demo(arguments) => demo::run(arguments).await,
+        Command::Serve(arguments) => Box::pin(serve::run(arguments, transforms, environment)).await,
+        Command::Config(command) => Box::pin(config::run(command, transforms, environment)).await,
+        Command::Demo(arguments) => Box::pin(demo::run(arguments)).await,
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Transform(arguments) => transform::run(arguments, transforms, environment),
         Command::Send(arguments) => send::run(arguments).await,
-        Command::Extract(command) => extract::run(command, environment).await,
+        Command::Extract(command) => Box::pin(extract::run(command, environment)).await,
         Command::Replay(arguments) => replay::run(arguments, transforms, environment).await,
         Command::DeadLetters(arguments) => dead_letters::run(arguments, environment).await,
         Command::Events(arguments) => events::run(arguments).await,

@@ -60,7 +60,7 @@ async fn start() -> Result<(), Error> {
     let handler = service_fn(move |event: LambdaEvent<Value>| async move {
         let deadline = last_begin(Instant::now(), batch::deadline(event.context.deadline));
         let own_log = &event.context.env_config.log_group;
-        let answer = function.invoke(event.payload, own_log, deadline).await;
+        let answer = Box::pin(function.invoke(event.payload, own_log, deadline)).await;
         metrics::flush(collector);
         answer.map_err(Error::from)
     });
@@ -147,7 +147,7 @@ impl SourceFunction {
                 }
                 Ok(failures(failed))
             }
-            Invocation::Poll(event) => self.poll(&event, until).await,
+            Invocation::Poll(event) => Box::pin(self.poll(&event, until)).await,
         }
     }
 
@@ -253,7 +253,7 @@ impl SourceFunction {
         }
         let sender = self.keeping.clone();
         let poll = SourcePoll::new(&source, &self.aws, self.ledger.clone(), sender);
-        let is_done = poll.until(until).await;
+        let is_done = Box::pin(poll.until(until)).await;
         let is_done = is_done.map_err(|error| Failed(error.to_string()))?;
         Ok(json!({ "done": is_done }))
     }

@@ -71,7 +71,15 @@ pub(crate) async fn page(
         Err(fault) => return Err(fault),
     };
     let changed = site.changed().await;
-    let read = async || read(&site, history.clone(), &search, (text, before), changed).await;
+    let read = || {
+        Box::pin(read(
+            &site,
+            history.clone(),
+            &search,
+            (text, before),
+            changed,
+        ))
+    };
     if visit.wants_json {
         let List { found, waiting, .. } = read().await?;
         let waiting = before.is_none().then_some(waiting);

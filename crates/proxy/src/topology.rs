@@ -88,7 +88,7 @@ impl Topology {
         transforms: Transforms,
     ) -> Result<Topology, StartErrors> {
         let origins = config.origins.clone();
-        let opened = Topology::open(config, prometheus, observers, transforms).await;
+        let opened = Box::pin(Topology::open(config, prometheus, observers, transforms)).await;
         opened.map_err(|errors| errors.located(&origins))
     }
 
@@ -122,7 +122,7 @@ impl Topology {
         let OpenQueues { ingest, targets } = storage.open_queues(config, aws).await?;
         let letters = storage.dead_letters(aws).await;
         let queues = shown_queues(config, &targets, letters.as_ref());
-        let deliveries = opener.open(planned, targets).await?;
+        let deliveries = Box::pin(opener.open(planned, targets)).await?;
         let sources = Sources::open(config, aws, &ingest, &storage).await?;
         storage::warn_if_exposed(config, storage.folder());
         storage.mention_old_history(config);

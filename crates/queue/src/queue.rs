@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::record::{BatchSize, BodyError, Record, Settlement};
 use crate::{Embedded, Log, Memory, Message, QueueError, SendError, SendOutcome, Sqs};
 
-/// A queue. Cheap to clone.
+/// A queue. Cheap to clone. Calls of SQS are boxed: their futures take up to 27 KB, and so would those of every queue.
 #[derive(Debug, Clone)]
 pub enum Queue {
     /// SQLite in the data folder.
@@ -38,7 +38,7 @@ impl Queue {
         match self {
             Queue::Embedded(queue) => queue.send(messages).await,
             Queue::Sqs(queue) => {
-                let sent = queue.send(messages).await.into_iter();
+                let sent = Box::pin(queue.send(messages)).await.into_iter();
                 sent.map(|sent| sent.map(|()| SendOutcome::Queued))
                     .collect()
             }
@@ -64,7 +64,7 @@ impl Queue {
                 received = queue.receive(size, window) => received,
                 () = stop.cancelled() => Ok(Vec::new()),
             },
-            Queue::Sqs(queue) => queue.receive(size.enough, window, stop).await,
+            Queue::Sqs(queue) => Box::pin(queue.receive(size.enough, window, stop)).await,
             Queue::Memory(queue) => tokio::select! {
                 received = queue.receive(size.enough, window) => Ok(received),
                 () = stop.cancelled() => Ok(Vec::new()),
@@ -82,7 +82,7 @@ impl Queue {
     ) -> (Vec<Record>, Vec<(Record, BodyError)>) {
         match self {
             Queue::Embedded(_) | Queue::Memory(_) | Queue::Log(_) => (records, Vec::new()), // of any size
-            Queue::Sqs(queue) => queue.fetch_bodies(records, until).await,
+            Queue::Sqs(queue) => Box::pin(queue.fetch_bodies(records, until)).await,
         }
     }
 
@@ -95,7 +95,7 @@ impl Queue {
     ) -> Vec<Result<(), QueueError>> {
         match self {
             Queue::Embedded(queue) => queue.settle(records).await,
-            Queue::Sqs(queue) => queue.settle(records, until).await,
+            Queue::Sqs(queue) => Box::pin(queue.settle(records, until)).await,
             Queue::Memory(queue) => queue.settle(records).await,
             Queue::Log(_) => vec![Err(no_target()); records.len()],
         }
@@ -123,7 +123,7 @@ impl Queue {
     pub async fn depth(&self) -> Result<Depth, QueueError> {
         match self {
             Queue::Embedded(queue) => queue.depth().await,
-            Queue::Sqs(queue) => queue.depth().await,
+            Queue::Sqs(queue) => Box::pin(queue.depth()).await,
             Queue::Memory(queue) => Ok(Depth {
                 events: queue.len() as u64,
                 dead_letters: None,
@@ -187,7 +187,7 @@ impl Queue {
     pub async fn ready(&self) -> Result<(), QueueError> {
         match self {
             Queue::Embedded(queue) => queue.ready().await,
-            Queue::Sqs(queue) => queue.ready().await,
+            Queue::Sqs(queue) => Box::pin(queue.ready()).await,
             Queue::Memory(_) => Ok(()),
             Queue::Log(log) => log.ready().await,
         }

@@ -93,7 +93,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let shutdown = async { drop(ended.await) };
     let (has_stopped, stopped_by_itself) = oneshot::channel::<()>();
     let running = async {
-        let reason = topology.run(shutdown, std::future::pending::<()>).await;
+        let reason = Box::pin(topology.run(shutdown, std::future::pending::<()>)).await;
         drop(has_stopped);
         reason
     };

@@ -43,9 +43,8 @@ pub(super) async fn run(
         built = &mut building => built??,
         () = shutdown.recv() => return Ok(FINE),
     };
-    let reason = topology
-        .run(shutdown.recv(), async || reload.recv().await)
-        .await;
+    let running = topology.run(shutdown.recv(), async || reload.recv().await);
+    let reason = Box::pin(running).await;
     exit_status(reason)
 }
 

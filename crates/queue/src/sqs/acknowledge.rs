@@ -142,7 +142,7 @@ impl Sqs {
         let send = |entries| {
             let request = self.client.change_message_visibility_batch();
             let request = request.queue_url(queue.url());
-            request.set_entries(Some(entries)).send()
+            Box::pin(request.set_entries(Some(entries)).send())
         };
         let entries = records.iter().enumerate().filter_map(entry).collect();
         self.in_batches(entries, until, send, |response| {
@@ -173,7 +173,7 @@ impl Sqs {
         let send = |entries| {
             let request = self.client.delete_message_batch();
             let request = request.queue_url(queue.url());
-            request.set_entries(Some(entries)).send()
+            Box::pin(request.set_entries(Some(entries)).send())
         };
         let entries = indices.iter().filter_map(entry).collect();
         self.in_batches(entries, until, send, |response| {

@@ -210,11 +210,17 @@ impl Sqs {
             Destination::Queue(queue) => {
                 let request = self.client.send_message_batch().queue_url(queue.url());
                 let request = request.set_entries(Some(group));
-                unconfirmed(indices, until, self.redact, request.send(), |response| {
-                    let confirmed = response.successful().iter();
-                    let confirmed = confirmed.filter_map(|it| index_of(it.id())).collect();
-                    (confirmed, failures(response.failed()))
-                })
+                unconfirmed(
+                    indices,
+                    until,
+                    self.redact,
+                    Box::pin(request.send()),
+                    |response| {
+                        let confirmed = response.successful().iter();
+                        let confirmed = confirmed.filter_map(|it| index_of(it.id())).collect();
+                        (confirmed, failures(response.failed()))
+                    },
+                )
                 .await
             }
             Destination::Topic(topic) => {

@@ -166,13 +166,12 @@ async fn bucket(status: StatusCode, body: &'static str) -> (Archive, Objects) {
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
     let credentials = Credentials::new("AKIDEXAMPLE", "secret", None, None, "test");
-    let aws = aws_config::defaults(BehaviorVersion::latest())
+    let loader = aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new("eu-west-1"))
         .endpoint_url(url)
         .credentials_provider(credentials)
-        .retry_config(RetryConfig::disabled())
-        .load()
-        .await;
+        .retry_config(RetryConfig::disabled());
+    let aws = Box::pin(loader.load()).await;
     let location = Location::Bucket {
         bucket: "my-events".to_owned(),
         prefix: "lineage/raw".to_owned(),
