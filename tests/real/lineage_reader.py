@@ -136,9 +136,10 @@ class Computed:
         for dataset in [*listed(event, "inputs"), *listed(event, "outputs"), event.get("dataset")]:
             self.add_dataset(job, dataset, time)
         facets = {}
-        for dataset in [*listed(event, "outputs"), *listed(event, "inputs"), event.get("dataset")]:
+        others, inputs = ("facets",), ("inputFacets", "facets")
+        for dataset, members in [*((it, others) for it in listed(event, "outputs")), *((it, inputs) for it in listed(event, "inputs")), (event.get("dataset"), others)]:
             if name := named(dataset):
-                facets.setdefault(name, []).extend([dataset.get("inputFacets"), dataset.get("facets")])
+                facets.setdefault(name, []).extend(dataset.get(member) for member in members)
         for name, all in facets.items():
             self.said.setdefault(("dataset", *name), []).append((time, all))
 

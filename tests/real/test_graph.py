@@ -73,7 +73,8 @@ def compare_lists(computed, reader):
         for column in answer.get("columnLineage") or []:
             sources = ((source["namespace"], source["dataset"], source["field"]) for source in column["inputFields"])
             columns |= {(source, (*node[1:], column["name"])) for source in sources}
-    assert columns == computed.lineage.columns
+    # As in Marquez, without what is said of all columns of a dataset.
+    assert columns == {(source, to) for source, to in computed.lineage.columns if source[2] and to[2]}
     return compared
 
 

@@ -123,6 +123,30 @@ def test_lists_have_what_its_page_reads_of_each(proxy):
     assert graph[f"dataset:{DB}:shop.orders"]["facets"] == orders["facets"]
 
 
+def test_a_dataset_that_very_many_jobs_read_has_its_facets_in_their_graph(proxy):
+    tests = {"dataQualityAssertions": {**FACET, "assertions": [{"assertion": "not_null", "success": False}]}}
+    tested = dataset("shop.wide", documentation={"description": "all"}) | {"inputFacets": tests}
+    bodies = [event(f"a{n:03}", run=100 + n, second=30, inputs=[tested]) for n in range(210)]
+    assert post(f"{proxy.url}/api/v1/lineage/batch", json.dumps(bodies).encode())[0] == 200
+    eventually(lambda: get(proxy.url, "/jobs?limit=0")["totalCount"] == 213, "all jobs")
+    graph = get(proxy.url, "/lineage?nodeId=job:real:a000&depth=1")["graph"]
+    assert len(graph) == 211
+    (wide,) = (node["data"] for node in graph if node["type"] == "DATASET")
+    assert set(wide["facets"]) == {"documentation", "dataQualityAssertions"}
+
+
+def test_what_is_said_of_all_columns_of_a_dataset_is_no_column_of_it(proxy):
+    """Marquez takes the fields of the facet only."""
+    source = {"namespace": DB, "name": "shop.raw", "field": "day", "transformations": [{"type": "INDIRECT"}]}
+    written = dataset("shop.filtered", columnLineage={"fields": {}, "dataset": [source]})
+    assert post(f"{proxy.url}/api/v1/lineage", json.dumps(event("filter", run=6, second=40, outputs=[written])).encode())[0] == 200
+    client = MarquezClient(proxy.url)
+    graph = lambda: get(proxy.url, f"/column-lineage?nodeId=dataset:{DB}:shop.filtered")["graph"]
+    fields = eventually(lambda: client.list_datasets(DB)["totalCount"] == 3 and [node["data"]["field"] for node in graph()], "the dataset")
+    assert fields == ["", "day"]
+    assert client.get_dataset(DB, "shop.filtered")["columnLineage"] is None
+
+
 def test_the_last_runs_of_jobs_are_selected_by_their_states(proxy):
     names = lambda query: [job["name"] for job in get(proxy.url, f"/jobs?{query}")["jobs"]]
     # A job without a run, as a parent is, has every state: Marquez has it so.

@@ -15,9 +15,9 @@ use graph::Reach;
 use rusqlite::Connection;
 
 use crate::{
-    ColumnPath, ColumnRef, Connected, EventPlace, FindError, FoundColumn, FoundRun, History,
-    KnownNode, Name, Neighbours, NodeDetails, NodeRef, OpenedColumns, Overview, Period, RunState,
-    Tally, Whole,
+    ColumnPath, ColumnRef, ColumnStep, Connected, EventPlace, FindError, FoundColumn, FoundRun,
+    History, KnownNode, Name, Neighbours, NodeDetails, NodeRef, OpenedColumns, Overview, Period,
+    RunState, Tally, Whole,
 };
 
 pub use places::EventsOfNodes;
@@ -167,7 +167,7 @@ impl History {
         self.ask(move |it| places::of_node(it, &node, limit)).await
     }
 
-    /// The same for each of some nodes, in one snapshot. Of each, fewer events are looked at: the last 100.
+    /// The same for each of some nodes, in one snapshot.
     pub async fn events_of_nodes(
         &self,
         nodes: Vec<NodeRef>,
@@ -189,6 +189,12 @@ impl History {
         columns: Vec<(ColumnRef, Reach)>,
     ) -> Result<ColumnPath, FindError> {
         self.ask(move |it| columns::paths(it, &columns)).await
+    }
+
+    /// The edges over which all columns of these datasets are made of others: of each dataset all, or none if it has more than what is left
+    /// of 5,000 edges.
+    pub async fn made_of(&self, datasets: Vec<Name>) -> Result<Vec<ColumnStep>, FindError> {
+        self.ask(move |it| columns::made_of(it, &datasets)).await
     }
 
     /// The path of a column, the edges of all columns of some datasets, and the columns of all these datasets, at most `most`.

@@ -13,6 +13,9 @@ use crate::{ColumnPath, ColumnRef, ColumnStep, FoundColumn, Name, NodeRef, Opene
 /// The most edges of a path.
 const MAX_EDGES: usize = 5_000;
 
+/// The most edges that are read of many datasets, those included of which no edge is returned because they have too many.
+const MAX_READ: usize = 10 * MAX_EDGES;
+
 /// The most columns of a dataset, those without a schema included.
 const MAX_COLUMNS: usize = 20_000;
 
@@ -95,8 +98,37 @@ pub(super) fn paths(
     let mut names = Names::new(connection);
     for (column, reach) in asked {
         path.follow(connection, &mut names, column, *reach)?;
+        if path.is_full() {
+            break;
+        }
     }
     Ok(path.done())
+}
+
+/// The edges over which the columns of each dataset are made of others. A part of those of a dataset would say that there are no others.
+pub(super) fn made_of(
+    connection: &Connection,
+    datasets: &[Name],
+) -> rusqlite::Result<Vec<ColumnStep>> {
+    let mut names = Names::new(connection);
+    let (mut edges, mut known, mut unread) = (Vec::new(), BTreeSet::new(), MAX_READ);
+    for dataset in datasets {
+        let (dataset, _) = names.of(dataset)?;
+        if unread == 0 || !known.insert(dataset.clone()) {
+            continue;
+        }
+        let all = ColumnRef {
+            dataset,
+            field: None,
+        };
+        let most = unread.min(MAX_EDGES - edges.len());
+        let (steps, is_cut) = steps(connection, &mut names, &all, (true, most))?;
+        unread -= steps.len();
+        if !is_cut {
+            edges.extend(steps);
+        }
+    }
+    Ok(edges)
 }
 
 pub(super) fn opened(
@@ -119,6 +151,9 @@ pub(super) fn opened(
             field: None,
         };
         path.follow(connection, &mut names, &all, Reach { up: 1, down: 1 })?;
+        if path.is_full() {
+            break;
+        }
     }
     let mut columns = BTreeMap::new();
     for dataset in known.into_iter().take(most) {
@@ -156,7 +191,7 @@ impl Path {
             for _ in 0..levels {
                 let mut next = Vec::new();
                 for column in &level {
-                    let (steps, is_cut) = steps(connection, names, column, is_up)?;
+                    let (steps, is_cut) = steps(connection, names, column, (is_up, MAX_EDGES))?;
                     self.is_cut |= is_cut;
                     for step in steps {
                         if !self.add(step.clone()) {
@@ -182,6 +217,11 @@ impl Path {
             false => self.is_cut = true,
         }
         fits
+    }
+
+    /// Whether an edge was left out because there are enough.
+    fn is_full(&self) -> bool {
+        self.is_cut && self.edges.len() >= MAX_EDGES
     }
 
     fn done(self) -> ColumnPath {
@@ -222,28 +262,28 @@ fn select_steps(is_up: bool, has_field: bool) -> String {
     }
 }
 
-/// The edges of a column in one direction, and whether there are more.
+/// The edges of a column in one direction, at most so many, and whether there are more.
 fn steps(
     connection: &Connection,
     names: &mut Names<'_>,
     column: &ColumnRef,
-    is_up: bool,
+    (is_up, most): (bool, usize),
 ) -> rusqlite::Result<(Vec<ColumnStep>, bool)> {
     let select = select_steps(is_up, column.field.is_some());
     let mut found = Vec::new();
     for number in names.of(&column.dataset)?.1 {
         let mut select = connection.prepare_cached(&select)?;
-        let limit = i64::try_from(MAX_EDGES + 1 - found.len()).unwrap_or(i64::MAX);
+        let limit = i64::try_from(most + 1 - found.len()).unwrap_or(i64::MAX);
         let rows = select.query_map((number, &column.field, limit), step)?;
         for row in rows {
             found.push(row?);
         }
-        if found.len() > MAX_EDGES {
+        if found.len() > most {
             break;
         }
     }
-    let is_cut = found.len() > MAX_EDGES;
-    found.truncate(MAX_EDGES);
+    let is_cut = found.len() > most;
+    found.truncate(most);
     for step in &mut found {
         step.from.dataset = names.of(&step.from.dataset)?.0;
         step.to.dataset = names.of(&step.to.dataset)?.0;

@@ -1,8 +1,8 @@
 //! `GET /api/v1/…`: the lineage of the history in the format of Marquez' API, for what reads it: its clients and its page.
 //!
-//! Only what reads. The handlers are in `marquez/catalog.rs` and `marquez/graphs.rs`. `marquez/question.rs` reads the queries and
-//! `marquez/answer.rs` and `marquez/facets.rs` write the answers, with `marquez/listed.rs` those of lists; all are pure. What Marquez has and the history has not is empty: tags, owners and
-//! descriptions. Of versions, each dataset has one.
+//! Only what reads. The handlers are in `marquez/catalog.rs` and `marquez/graphs.rs`. `marquez/question.rs` reads the queries,
+//! `marquez/facets.rs` collects facets, with `marquez/listed.rs` those of lists, and `marquez/answer.rs` and `marquez/text.rs` write the
+//! answers; all these are pure. What Marquez has and the history has not is empty: tags and owners. Of versions, each dataset has one.
 //! (<https://github.com/MarquezProject/marquez/blob/0.51.1/spec/openapi.yml>)
 
 mod answer;
@@ -11,12 +11,14 @@ mod facets;
 mod graphs;
 mod listed;
 mod question;
+mod text;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::history::{
-    ColumnRef, ColumnStep, EventPlace, FindError, History, KnownNode, Name, NodeDetails, NodeKind,
-    NodeRef, NodeSearch, Reach, RunState,
+    ColumnStep, EventPlace, FindError, History, KnownNode, Name, NodeDetails, NodeKind, NodeRef,
+    NodeSearch, RunState,
 };
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -27,7 +29,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 use super::in_turn;
-use super::read_back::ReadBack;
+use super::read_back::{MEMORY_TIMEOUT, ReadBack};
 use crate::history::CurrentHistory;
 use crate::http::Rejection;
 
@@ -65,8 +67,11 @@ pub(crate) const PATHS: [&str; 23] = [
 /// The most runs of a job that are listed.
 const MAX_RUNS: usize = 1_000;
 
-/// The most events of which facets are read: a few, which may be large.
-const MAX_EVENTS: usize = 20;
+/// The most events of a run, a job or a dataset of which facets are read: a few, which may be large.
+const MAX_EVENTS_OF_NODE: usize = 20;
+
+/// How long a list waits for the memory for its facets. Without them it is still an answer.
+const MAX_WAIT_OF_LIST: Duration = Duration::from_secs(1);
 
 /// The most namespaces that are listed.
 const MAX_NAMESPACES: usize = 10_000;
@@ -83,8 +88,8 @@ pub(super) struct Marquez {
 
 type Answer = Result<Json<Value>, Rejection>;
 
-/// An answer that was written, with the memory that it takes.
-type Written = Result<Response, Rejection>;
+/// An answer that is a text already, with the memory that it takes.
+type TextAnswer = Result<Response, Rejection>;
 
 impl Marquez {
     pub(super) fn new(
@@ -223,7 +228,8 @@ impl Marquez {
     /// events to read, or none that are found in time: the rest of the answer does not need them.
     async fn facets_of(&self, found: &NodeDetails) -> Result<(Facets, Option<Held>), Rejection> {
         let (node, of) = (found.node.node.clone(), FacetsOf::node(&found.node));
-        let places = self.ask(move |it| async move { it.events_of_node(node, MAX_EVENTS).await });
+        let places =
+            self.ask(move |it| async move { it.events_of_node(node, MAX_EVENTS_OF_NODE).await });
         match places.await {
             Ok(places) => self.facets_at(of, places).await,
             Err(_) => Ok((Facets::none(of), None)),
@@ -242,46 +248,51 @@ impl Marquez {
         };
         let kept = (facets, MAX_FACETS);
         let with = |facets: Facets, _: &EventPlace, event: &str| facets.with(event);
-        let folded = read_back.fold_places(places, kept, with).await;
+        let folded = read_back.fold_places(places, MEMORY_TIMEOUT, kept, with);
+        let folded = folded.await;
         let (facets, memory) = folded.map_err(Rejection::Unavailable)?;
         Ok((facets, Some((read_back, memory))))
     }
 
-    /// The facets of the jobs and datasets of an answer, like [`facets_of`](Marquez::facets_of), within the limits of `marquez/listed.rs`.
+    /// The facets of the jobs and datasets of an answer, within the limits of `marquez/listed.rs`; of a graph, that from which it begins
+    /// first. With the memory that they take. Nothing where they are not found in time, or there is no memory for them soon.
     async fn facets_of_all(
         &self,
         nodes: impl Iterator<Item = &KnownNode>,
-    ) -> Result<(Listed, Option<Held>), Rejection> {
-        let nodes: Vec<&KnownNode> = nodes.take(listed::MAX_NODES).collect();
+        begin: Option<&NodeRef>,
+    ) -> (Listed, Option<Held>) {
+        let none = (Listed::default(), None);
         let Some(read_back) = self.read_back.clone() else {
-            return Ok((Listed::default(), None));
+            return none;
         };
-        let of = nodes.iter().map(|node| FacetsOf::node(node)).collect();
-        let refs: Vec<NodeRef> = nodes.iter().map(|it| it.node.clone()).collect();
-        let found = self.ask(move |it| async move { it.events_of_nodes(refs, MAX_EVENTS).await });
+        let nodes = listed::select(nodes, begin).into_iter();
+        let of: Vec<_> = nodes
+            .map(|node| (node.node.clone(), FacetsOf::node(node)))
+            .collect();
+        let refs: Vec<NodeRef> = of.iter().map(|(node, _)| node.clone()).collect();
+        let found =
+            self.ask(move |it| async move { it.events_of_nodes(refs, MAX_EVENTS_OF_NODE).await });
         let Ok(found) = found.await else {
-            return Ok((Listed::default(), None));
+            return none;
         };
         let (places, listed) = Listed::choose(of, found);
         let kept = (listed, MAX_FACETS);
-        let folded = read_back.fold_places(places, kept, Listed::with).await;
-        let (listed, memory) = folded.map_err(Rejection::Unavailable)?;
-        Ok((listed, Some((read_back, memory))))
+        let folded = read_back.fold_places(places, MAX_WAIT_OF_LIST, kept, Listed::with);
+        match folded.await {
+            Ok((listed, memory)) => (listed, Some((read_back, memory))),
+            Err(_) => none,
+        }
     }
 
-    /// Of which columns those of these datasets are made, as far as that is found in time.
+    /// Of which columns those of these datasets are made, as far as that is found in time: the rest of the answer does not need it.
     async fn columns_of(&self, datasets: impl Iterator<Item = &NodeDetails>) -> Vec<ColumnStep> {
-        let reach = Reach { up: 1, down: 0 };
-        let all_of = |found: &NodeDetails| ColumnRef {
-            dataset: Name {
-                namespace: found.node.node.namespace.clone(),
-                name: found.node.node.name.clone(),
-            },
-            field: None,
+        let name = |found: &NodeDetails| Name {
+            namespace: found.node.node.namespace.clone(),
+            name: found.node.node.name.clone(),
         };
-        let columns: Vec<(ColumnRef, Reach)> = datasets.map(|it| (all_of(it), reach)).collect();
-        let path = self.ask(move |it| async move { it.column_paths(columns).await });
-        path.await.map(|path| path.edges).unwrap_or_default()
+        let names: Vec<Name> = datasets.map(name).collect();
+        let steps = self.ask(move |it| async move { it.made_of(names).await });
+        steps.await.unwrap_or_default()
     }
 }
 
@@ -289,7 +300,7 @@ impl Marquez {
 type Held = (ReadBack, OwnedSemaphorePermit);
 
 /// Returns a response with this text, which is in memory as long as the client has not taken it.
-fn written(text: String, held: Option<Held>) -> Response {
+fn text_answer(text: String, held: Option<Held>) -> Response {
     let body = match held {
         Some((read_back, memory)) => read_back.body(text, memory),
         None => text.into(),

@@ -26,7 +26,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::http::Rejection;
-use crate::queue::{Form, KeptEvent, Log, QueueError, SearchHit, StoredForm};
+use crate::queue::{Form, Log, QueueError, SearchHit};
 
 use query::Page;
 
@@ -37,8 +37,11 @@ const BUDGET: Duration = Duration::from_secs(2);
 const PIECE: usize = 262_144;
 
 /// The most events that are looked up at once. In a log that accepted a thousand a second that takes 3 ms if they are of about one time,
-/// and 100 ms if each is of another.
+/// and 100 ms if each is of another. Only the two seconds before and after each are looked through.
 const MAX_LOOKED_UP: usize = 50;
+
+/// The most of them that are looked up at once further from their times, which takes 30 times as long for each.
+const MAX_LOOKED_UP_FAR: usize = 2;
 
 /// How many bytes are passed to the connection at once.
 const FRAME: usize = 16_384;
@@ -51,7 +54,7 @@ const MAX_READS: usize = 2;
 const MAX_MEMORY: u32 = 64_000_000;
 
 /// How long a response may wait for memory.
-const MEMORY_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const MEMORY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Reads the log within limits. Cheap to clone.
 #[derive(Clone)]
@@ -125,7 +128,8 @@ impl ReadBack {
         let page = Page::of_run(run, self.form);
         let found = self.search(page).await.map_err(|error| error.to_string())?;
         let sizes = found.page.iter().map(|event| event.size);
-        let memory = self.memory(size_of_fold(sizes, 0, kept)).await;
+        let size = size_of_fold(sizes, 0, kept);
+        let memory = self.memory(size, MEMORY_TIMEOUT).await;
         let memory = memory.map_err(|error| error.to_string())?;
         for event in found.page {
             let (log, form) = (self.log.clone(), self.form);
@@ -142,39 +146,60 @@ impl ReadBack {
     }
 
     /// Folds the events at these places, in their order, like [`fold_run`](ReadBack::fold_run), but reads some at a time: those of about
-    /// one time are found together. One that the log has no longer, or not in the form that is shown, is left out.
+    /// one time are found together. One that the log has no longer, or not in the form that is shown, is left out. Fails if there is no
+    /// memory within `wait`.
     pub(super) async fn fold_places<T: Send + 'static>(
         &self,
         places: Vec<EventPlace>,
+        wait: Duration,
         (mut folded, kept): (T, usize),
         fold: fn(T, &EventPlace, &str) -> T,
     ) -> Result<(T, OwnedSemaphorePermit), String> {
         let sizes = places.iter().map(|place| place.size);
-        let memory = self.memory(size_of_fold(sizes, PIECE, kept)).await;
+        let memory = self.memory(size_of_fold(sizes, PIECE, kept), wait).await;
         let memory = memory.map_err(|error| error.to_string())?;
         for places in pieces(places) {
-            let (log, form) = (self.log.clone(), self.form);
-            let step = async move {
-                let sought = places.iter().map(|it| (it.id.clone(), it.accepted_at));
-                let found = log.events(sought.collect()).await?;
-                let texts = found.into_iter().map(move |it| text_of(it?, form));
-                let fold = move || {
-                    let events = places.iter().zip(texts);
-                    events.fold(folded, |folded, (place, text)| match text {
-                        Some(text) => fold(folded, place, &text),
-                        None => folded,
-                    })
-                };
-                tokio::task::spawn_blocking(fold).await.map_err(stopped)
+            let texts = self.texts_at(&places).await;
+            let texts = texts.map_err(|error| error.to_string())?;
+            let fold = move || {
+                let events = places.iter().zip(texts);
+                events.fold(folded, |folded, (place, text)| match text {
+                    Some(text) => fold(folded, place, &text),
+                    None => folded,
+                })
             };
-            let step = super::in_turn(&self.reads, step).await.map_err(stopped);
-            folded = step.flatten().map_err(|error| error.to_string())?;
+            let step = async move { tokio::task::spawn_blocking(fold).await };
+            let step = super::in_turn(&self.reads, step).await.flatten();
+            folded = step.map_err(|error| error.to_string())?;
         }
         Ok((folded, memory))
     }
 
-    /// Returns the body of this text, which is in memory as long as the client has not taken it.
-    pub(super) fn body(self, text: String, memory: OwnedSemaphorePermit) -> Body {
+    /// The texts of the events at these places in the form that is shown, if they have it. What is not found close to its time is looked
+    /// for further from it, few events in a turn: others wait for one.
+    async fn texts_at(&self, places: &[EventPlace]) -> Result<Vec<Option<String>>, QueueError> {
+        let place = |it: &EventPlace| (it.id.clone(), it.accepted_at);
+        let sought: Vec<(String, i64)> = places.iter().map(place).collect();
+        let (log, form, all) = (&self.log, self.form, sought.clone());
+        let find = |log: Log, all| async move { log.texts_of(all, form).await };
+        let found = super::in_turn(&self.reads, find(log.clone(), all)).await;
+        let mut found = found.map_err(stopped)??;
+        let rest = found.iter_mut().zip(sought);
+        let mut rest: Vec<_> = rest.filter(|(found, _)| found.is_none()).collect();
+        for some in rest.chunks_mut(MAX_LOOKED_UP_FAR) {
+            let sought = some.iter().map(|(_, sought)| sought.clone()).collect();
+            let find = |log: Log, sought| async move { log.distant_texts_of(sought, form).await };
+            let distant = super::in_turn(&self.reads, find(log.clone(), sought)).await;
+            for ((found, _), text) in some.iter_mut().zip(distant.map_err(stopped)??) {
+                **found = text;
+            }
+        }
+        Ok(found.into_iter().map(Option::flatten).collect())
+    }
+
+    /// Returns the body of this text, which is in memory as long as the client has not taken it. Releases what it does not need.
+    pub(super) fn body(self, text: String, mut memory: OwnedSemaphorePermit) -> Body {
+        drop(memory.split(memory.num_permits().saturating_sub(text.len())));
         let form = self.form;
         stream_of(Pieces {
             from: self,
@@ -188,11 +213,11 @@ impl ReadBack {
         })
     }
 
-    /// Waits until so many bytes of events may be in memory.
-    async fn memory(&self, size: usize) -> io::Result<OwnedSemaphorePermit> {
+    /// Waits until so many bytes of events may be in memory, at most so long.
+    async fn memory(&self, size: usize, wait: Duration) -> io::Result<OwnedSemaphorePermit> {
         let size = u32::try_from(size).unwrap_or(MAX_MEMORY).min(MAX_MEMORY);
         let memory = self.memory.clone().acquire_many_owned(size);
-        match tokio::time::timeout(MEMORY_TIMEOUT, memory).await {
+        match tokio::time::timeout(wait, memory).await {
             Ok(Ok(memory)) => Ok(memory),
             Ok(Err(_)) | Err(_) => Err(io::Error::other("too many responses are being read")),
         }
@@ -280,17 +305,8 @@ impl ReadBack {
     }
 }
 
-/// Returns the text of an event in this form, if it has it.
-fn text_of(found: KeptEvent, form: Form) -> Option<String> {
-    match (form, found.stored) {
-        (Form::Accepted, _) | (Form::Stored, Some(StoredForm::Accepted)) => Some(found.event.body),
-        (Form::Stored, Some(StoredForm::Changed(text))) => Some(text.to_string()),
-        (Form::Stored, None) => None,
-    }
-}
-
 /// How many bytes are in memory while events of these sizes are folded: the largest of them, or those that are read at once, and what is
-/// kept, which is written once more. That comes after the reading, so until then there is room for the texts that the store has too.
+/// kept, which is written once more. That comes after the reading, so until then there is room for texts that rules have made larger.
 fn size_of_fold(sizes: impl Iterator<Item = usize> + Clone, at_once: usize, kept: usize) -> usize {
     let all: usize = sizes.clone().sum();
     let read = sizes.max().unwrap_or(0).max(all.min(at_once));
@@ -357,7 +373,7 @@ impl Pieces {
             events.push(event);
         }
         if !events.is_empty() {
-            self.memory_permit = Some(self.from.memory(size).await?);
+            self.memory_permit = Some(self.from.memory(size, MEMORY_TIMEOUT).await?);
             let (log, form) = (self.from.log.clone(), self.form);
             let texts = async move { log.texts(form, events).await };
             let texts = super::in_turn(&self.from.reads, texts).await?;
@@ -380,6 +396,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::queue::{LogOptions, Message, Retention, now};
+    use journal::Claim;
 
     fn places(sizes: &[usize]) -> Vec<EventPlace> {
         let places = sizes.iter().enumerate().map(|(n, size)| EventPlace {
@@ -404,6 +422,78 @@ mod tests {
             }
             prop_assert_eq!(pieces.concat(), places);
         }
+    }
+
+    /// A log that accepted events with these ids now, with their ids as their texts.
+    async fn read_back(folder: &std::path::Path, ids: &[&str]) -> ReadBack {
+        let claim = Arc::new(Claim::take(folder).unwrap());
+        let options = LogOptions {
+            visibility_timeout: Duration::from_secs(60),
+            retention: Retention::NONE,
+        };
+        let log = Log::claimed(claim, options).await.unwrap();
+        let message = |id: &&str| Message {
+            id: (*id).to_owned(),
+            body: (*id).into(),
+            received_at: now(),
+            group: String::new(),
+            identity: None,
+            memory_permit: None,
+            trace: None,
+            event: Default::default(),
+        };
+        let sent = log.append(ids.iter().map(message).collect()).await;
+        assert!(sent.iter().all(Result::is_ok));
+        ReadBack::new(log, Form::Accepted)
+    }
+
+    fn joined(all: String, _: &EventPlace, text: &str) -> String {
+        all + text
+    }
+
+    #[tokio::test]
+    async fn an_event_that_the_log_accepted_at_another_time_is_folded_in_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let read_back = read_back(folder.path(), &["a", "b", "c", "d"]).await;
+        let places = [
+            ("a", 0),
+            ("b", 30_000),
+            ("none", 0),
+            ("c", -30_000),
+            ("d", 0),
+        ];
+        let places = places.map(|(id, late)| EventPlace {
+            id: id.to_owned(),
+            accepted_at: now() + late,
+            size: 1,
+        });
+        let kept = (String::new(), 9);
+        let folded = read_back.fold_places(places.into(), MEMORY_TIMEOUT, kept, joined);
+        assert_eq!(folded.await.unwrap().0, "abcd");
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_memory_waits_no_longer_than_it_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let read_back = read_back(folder.path(), &[]).await;
+        let all = read_back.memory(MAX_MEMORY as usize, MEMORY_TIMEOUT).await;
+        let kept = (String::new(), 9);
+        let begin = Instant::now();
+        let wait = Duration::from_millis(10);
+        let folded = read_back.fold_places(places(&[1]), wait, kept, joined);
+        assert!(folded.await.is_err() && begin.elapsed() < MEMORY_TIMEOUT / 2);
+        drop(all);
+    }
+
+    #[tokio::test]
+    async fn an_answer_keeps_no_more_memory_than_it_has_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let read_back = read_back(folder.path(), &[]).await;
+        let memory = read_back.memory(1_000, MEMORY_TIMEOUT).await.unwrap();
+        let body = read_back.clone().body("x".repeat(10), memory);
+        let left = read_back.memory.available_permits();
+        assert_eq!(left, MAX_MEMORY as usize - 10);
+        drop(body);
     }
 
     #[test]

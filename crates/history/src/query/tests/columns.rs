@@ -126,3 +126,40 @@ async fn the_paths_of_all_columns_that_are_asked_have_one_bound() {
     assert!(opened.path.is_cut);
     assert_eq!(opened.columns[&name("orders 1")].len(), 2);
 }
+
+#[tokio::test]
+async fn of_each_dataset_all_edges_of_its_columns_are_found_or_none() {
+    let mut place = Place::new();
+    for (output, count) in [(1, 3_000), (2, 2_001), (3, 2_000)] {
+        let fields = (0..count).map(|n| field("staged", &format!("f{n}"), "DIRECT"));
+        let fields = fields.collect::<Vec<_>>().join(",");
+        let outputs = wide(&fields).replace("orders", &format!("orders {output}"));
+        let job = format!("mart {output}");
+        let io = io(&["staged"], &[&outputs]);
+        place
+            .deliver(&[run_event(&job, output, "COMPLETE", output, &io)])
+            .await;
+    }
+    let counts = async |asked: &[&str]| {
+        let datasets = asked.iter().map(|it| name(it)).collect();
+        let steps = place.history.made_of(datasets).await.unwrap();
+        let count = |dataset: &&str| {
+            let of = steps.iter().filter(|it| it.to.dataset == name(dataset));
+            of.count()
+        };
+        asked.iter().map(count).collect::<Vec<_>>()
+    };
+    let all = counts(&["orders 1", "orders 2", "orders 3"]).await;
+    assert_eq!(all, [3_000, 0, 2_000]);
+    assert_eq!(counts(&["orders 2"]).await, [2_001]);
+}
+
+#[tokio::test]
+async fn a_dataset_that_is_asked_for_twice_counts_once() {
+    let mut place = Place::new();
+    let outputs = wide(&field("staged", "amount", "DIRECT"));
+    let event = run_event("mart", 1, "COMPLETE", 1, &io(&["staged"], &[&outputs]));
+    place.deliver(&[event]).await;
+    let twice = vec![name("orders"), name("orders")];
+    assert_eq!(place.history.made_of(twice).await.unwrap().len(), 1);
+}

@@ -39,3 +39,19 @@ async fn of_one_of_several_nodes_at_most_so_many_events_are_found() {
     let found = place.history.events_of_nodes(vec![job("x")], 3);
     assert_eq!(found.await.unwrap().of_nodes, [[0, 1, 2]]);
 }
+
+#[tokio::test]
+async fn events_before_many_that_no_target_has_are_found() {
+    let mut place = Place::new();
+    let event = |second| run_event("x", 1, "RUNNING", second, &io(&["a"], &[]));
+    place.deliver(&[event(1), event(2)]).await;
+    let waiting = (0..300).map(|_| {
+        place.next += 1;
+        place.entry(&event(9), "one", Outcome::Retry, NOON)
+    });
+    let waiting = waiting.collect();
+    place.record(waiting).await;
+    let nodes = vec![job("x"), NodeRef::dataset(name("a"))];
+    let found = place.history.events_of_nodes(nodes, 2).await.unwrap();
+    assert_eq!(found.of_nodes, [[0, 1], [0, 1]]);
+}

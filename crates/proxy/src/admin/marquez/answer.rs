@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::facets::Facets;
 use super::listed::Listed;
+use super::text::{self, GraphNodeText, NodeText};
 
 /// Of which columns those of each dataset are made: `columnLineage`.
 pub(super) type MadeOf<'c> = BTreeMap<&'c Name, Value>;
@@ -48,32 +48,50 @@ pub(super) fn dataset(found: &NodeDetails, made_of: &MadeOf<'_>) -> Value {
     dataset
 }
 
-/// The columns of each dataset with those of which they are made.
+/// The columns of each dataset with those of which they are made. What is said of all columns of a dataset is said of none of them here, as
+/// in Marquez, which takes the `fields` of a facet `columnLineage` only (`upsertColumnLineage` in
+/// <https://github.com/MarquezProject/marquez/blob/0.51.1/api/src/main/java/marquez/db/OpenLineageDao.java>).
 pub(super) fn made_of(edges: &[ColumnStep]) -> MadeOf<'_> {
-    let mut all: BTreeMap<&Name, BTreeMap<&str, BTreeMap<&ColumnRef, EdgeKind>>> = BTreeMap::new();
+    let is_of_fields = |it: &&ColumnStep| it.from.field.is_some() && it.to.field.is_some();
+    let mut all: BTreeMap<&Name, Vec<Value>> = BTreeMap::new();
+    for (column, sources) in sources(edges.iter().filter(is_of_fields)) {
+        let inputs = sources.iter().map(|(from, kind)| input_field(from, *kind));
+        let column_of = all.entry(&column.dataset).or_default();
+        column_of.push(json!({
+            "name": field(column), "inputFields": inputs.collect::<Vec<Value>>(), "transformationDescription": null,
+            "transformationType": strongest(&sources),
+        }));
+    }
+    let datasets = all.into_iter();
+    let datasets = datasets.map(|(dataset, columns)| (dataset, columns.into()));
+    datasets.collect()
+}
+
+/// Of which columns one is made, and how.
+type Sources<'c> = BTreeMap<&'c ColumnRef, EdgeKind>;
+
+/// The sources of each column that has any. One that is a source over several jobs is a direct one if it is for one of them.
+fn sources<'c>(
+    edges: impl Iterator<Item = &'c ColumnStep>,
+) -> BTreeMap<&'c ColumnRef, Sources<'c>> {
+    let mut all: BTreeMap<&ColumnRef, Sources<'_>> = BTreeMap::new();
     for step in edges {
-        let columns = all.entry(&step.to.dataset).or_default();
-        let sources = columns.entry(field(&step.to)).or_default();
+        let sources = all.entry(&step.to).or_default();
         let kind = sources.entry(&step.from).or_insert(step.kind);
         *kind = step.kind.min(*kind); // direct is the smaller one
     }
-    let column = |(name, sources): (&str, BTreeMap<&ColumnRef, EdgeKind>)| {
-        let direct = sources.values().min().copied();
-        let inputs = sources.iter().map(|(from, kind)| {
-            json!({
-                "namespace": from.dataset.namespace, "dataset": from.dataset.name, "field": field(from),
-                "transformationDescription": null, "transformationType": transformation(*kind),
-            })
-        });
-        json!({
-            "name": name, "inputFields": inputs.collect::<Vec<Value>>(), "transformationDescription": null,
-            "transformationType": direct.map(transformation),
-        })
-    };
-    let datasets = all.into_iter();
-    datasets
-        .map(|(dataset, columns)| (dataset, columns.into_iter().map(column).collect()))
-        .collect()
+    all
+}
+
+fn input_field(from: &ColumnRef, kind: EdgeKind) -> Value {
+    json!({
+        "namespace": from.dataset.namespace, "dataset": from.dataset.name, "field": field(from),
+        "transformationDescription": null, "transformationType": transformation(kind),
+    })
+}
+
+fn strongest(sources: &Sources<'_>) -> Option<&'static str> {
+    sources.values().min().copied().map(transformation)
 }
 
 /// The one version of a dataset.
@@ -91,45 +109,6 @@ pub(super) fn version(found: &NodeDetails) -> Value {
         members.insert("lifecycleState".to_owned(), json!(""));
     }
     version
-}
-
-/// Writes a job or a dataset with its facets, and with what Marquez takes out of them. They stay texts: as values they would take many
-/// times the memory. (`OpenLineageDao` of
-/// <https://github.com/MarquezProject/marquez/blob/0.51.1/api/src/main/java/marquez/db/OpenLineageDao.java>)
-pub(super) fn with_facets(mut found: Value, facets: &Facets) -> String {
-    if let Some(members) = found.as_object_mut() {
-        members.remove("facets");
-        let mut fill = |member: &str, facet, of_facet| {
-            if let (Some(member), Some(text)) =
-                (members.get_mut(member), facets.string(facet, of_facet))
-            {
-                *member = text.into();
-            }
-        };
-        fill("description", "documentation", "description");
-        fill("location", "sourceCodeLocation", "url");
-    }
-    let rest = found.to_string();
-    let rest = rest.strip_prefix('{').unwrap_or(&rest);
-    format!(r#"{{"facets":{},{rest}"#, facets.text())
-}
-
-/// Writes a list of jobs or datasets under this name, each with its facets.
-pub(super) fn list(member: &str, nodes: Vec<Value>, listed: &Listed, count: u64) -> String {
-    let mut text = format!(r#"{{"{member}":["#);
-    for (position, node) in nodes.into_iter().enumerate() {
-        text += if position == 0 { "" } else { "," };
-        text += &listed_node(node, position, listed);
-    }
-    text += &format!(r#"],"totalCount":{count}}}"#);
-    text
-}
-
-fn listed_node(node: Value, position: usize, listed: &Listed) -> String {
-    match listed.get(position) {
-        Some(facets) => with_facets(node, facets),
-        None => node.to_string(),
-    }
 }
 
 pub(super) fn run(run: &LatestRun, job: Option<&Name>) -> Value {
@@ -171,53 +150,43 @@ pub(super) fn lineage(found: &Connected, listed: &Listed) -> String {
         };
         let in_edges = before.iter().map(|from| edge(&node_id(from), &id));
         let out_edges = after.iter().map(|to| edge(&id, &node_id(to)));
-        let rest = json!({
+        let edges = json!({
             "id": id, "type": kind,
             "inEdges": in_edges.collect::<Vec<Value>>(), "outEdges": out_edges.collect::<Vec<Value>>(),
         });
-        let rest = rest.to_string();
-        let rest = rest.strip_prefix('{').unwrap_or(&rest);
-        format!(r#"{{"data":{},{rest}"#, listed_node(data, position, listed))
+        let data = NodeText::of(data, listed.get(&it.node.node));
+        GraphNodeText::of(data, &edges)
     });
-    let mut text = r#"{"graph":["#.to_owned();
-    for (position, node) in graph.enumerate() {
-        text += if position == 0 { "" } else { "," };
-        text += &node;
-    }
-    text += "]}";
-    text
+    text::graph(&graph.collect::<Vec<_>>())
 }
 
 /// Columns with what they are made of. An edge into a column has that column as its origin: Marquez has it so, and its page counts
 /// on it.
 pub(super) fn columns(path: &ColumnPath) -> Value {
-    let mut before: BTreeMap<&ColumnRef, BTreeMap<&ColumnRef, EdgeKind>> = BTreeMap::new();
+    let before = sources(path.edges.iter());
     let mut after: BTreeMap<&ColumnRef, BTreeSet<&ColumnRef>> = BTreeMap::new();
-    let mut all = BTreeSet::new();
     for step in &path.edges {
-        all.extend([&step.from, &step.to]);
-        let sources = before.entry(&step.to).or_default();
-        let kind = sources.entry(&step.from).or_insert(step.kind);
-        *kind = step.kind.min(*kind); // direct is the smaller one
         after.entry(&step.from).or_default().insert(&step.to);
     }
+    let all: BTreeSet<&ColumnRef> = before.keys().chain(after.keys()).copied().collect();
+    let none = Sources::new();
     let graph = all.into_iter().map(|column| {
         let id = field_id(column);
         let edge = |to: &ColumnRef| json!({"origin": id, "destination": field_id(to)});
-        let sources = before.get(column);
-        let inputs = sources.into_iter().flatten().map(|(from, kind)| {
-            json!({
-                "namespace": from.dataset.namespace, "dataset": from.dataset.name, "datasetVersion": null, "field": field(from),
-                "transformationDescription": null, "transformationType": transformation(*kind),
-            })
+        let sources = before.get(column).unwrap_or(&none);
+        let inputs = sources.iter().map(|(from, kind)| {
+            let mut input = input_field(from, *kind);
+            if let Some(members) = input.as_object_mut() {
+                members.insert("datasetVersion".to_owned(), Value::Null);
+            }
+            input
         });
-        let inputs: Vec<Value> = inputs.collect();
-        let direct = sources.into_iter().flatten().map(|(_, kind)| *kind).min();
         let data = json!({
             "namespace": column.dataset.namespace, "dataset": column.dataset.name, "datasetVersion": null, "field": field(column),
-            "fieldType": null, "transformationDescription": null, "transformationType": direct.map(transformation), "inputFields": inputs,
+            "fieldType": null, "transformationDescription": null, "transformationType": strongest(sources),
+            "inputFields": inputs.collect::<Vec<Value>>(),
         });
-        let in_edges: Vec<Value> = sources.into_iter().flatten().map(|(from, _)| edge(from)).collect();
+        let in_edges: Vec<Value> = sources.keys().map(|from| edge(from)).collect();
         let out_edges: Vec<Value> = after.get(column).into_iter().flatten().map(|to| edge(to)).collect();
         json!({"id": id, "type": "DATASET_FIELD", "data": data, "inEdges": in_edges, "outEdges": out_edges})
     });
@@ -376,87 +345,99 @@ mod tests {
     }
 
     #[test]
-    fn a_job_has_its_facets_and_what_they_say() {
-        let event = r#"{"job":{"facets":{"documentation":{"description":"loads"},"sourceCodeLocation":{"type":"git","url":"https://h/x"}}}}"#;
-        let facets = Facets::none(FacetsOf::Job).with(event);
-        let known = named(NodeKind::Job, "load").node;
-        let job = with_facets(job_of(&known, Vec::new(), Vec::new()), &facets);
-        let job: Value = serde_json::from_str(&job).unwrap();
-        assert_eq!(job["facets"]["documentation"]["description"], "loads");
-        assert_eq!(
-            (&job["description"], &job["location"]),
-            (&json!("loads"), &json!("https://h/x"))
-        );
-        assert_eq!(job["name"], "load");
-    }
-
-    #[test]
-    fn each_of_a_list_has_its_own_facets() {
-        let known = ["a", "b"].map(|name| named(NodeKind::Job, name).node);
+    fn jobs_and_datasets_of_a_graph_have_their_facets() {
+        let nodes = [named(NodeKind::Job, "load"), named(NodeKind::Dataset, "a")];
+        let of = nodes
+            .iter()
+            .map(|it| (it.node.node.clone(), FacetsOf::node(&it.node)));
         let found = EventsOfNodes {
             places: vec![EventPlace {
                 id: "1".to_owned(),
                 accepted_at: 0,
-                size: 90,
+                size: 200,
             }],
-            of_nodes: vec![vec![], vec![0]],
+            of_nodes: vec![vec![0], vec![0]],
         };
-        let of = known.iter().map(FacetsOf::node).collect();
-        let (events, listed) = Listed::choose(of, found);
-        let event = r#"{"job":{"facets":{"documentation":{"description":"loads"}}}}"#;
+        let (events, listed) = Listed::choose(of.collect(), found);
+        let event = r#"{"job":{"facets":{"documentation":{"description":"loads"}}},"inputs":[{"namespace":"n","name":"a","facets":{"schema":{}}}]}"#;
         let listed = listed.with(&events[0], event);
-        let jobs = known.iter().map(|it| job_of(it, Vec::new(), Vec::new()));
-        let text = list("jobs", jobs.collect(), &listed, 7);
-        let answer: Value = serde_json::from_str(&text).unwrap();
-        let [a, b] = [0, 1].map(|position| &answer["jobs"][position]);
-        assert_eq!((&a["name"], &a["facets"]), (&json!("a"), &json!({})));
-        let facets = json!({"documentation": {"description": "loads"}});
-        assert_eq!((&b["name"], &b["facets"]), (&json!("b"), &facets));
+        let connected = Connected {
+            nodes: nodes.into(),
+            edges: Vec::new(),
+            is_cut: false,
+        };
+        let graph: Value = serde_json::from_str(&lineage(&connected, &listed)).unwrap();
+        let [job, dataset] = [0, 1].map(|position| &graph["graph"][position]["data"]);
         assert_eq!(
-            (&b["description"], &answer["totalCount"]),
-            (&json!("loads"), &json!(7))
+            job["facets"],
+            json!({"documentation": {"description": "loads"}})
         );
+        assert_eq!(job["description"], "loads");
+        assert_eq!(dataset["facets"], json!({"schema": {}}));
     }
 
-    #[test]
-    fn a_dataset_has_the_columns_of_which_its_own_are_made() {
-        let column = |dataset: &str, field: &str| ColumnRef {
+    fn column(dataset: &str, field: Option<&str>) -> ColumnRef {
+        ColumnRef {
             dataset: Name {
                 namespace: "n".to_owned(),
                 name: dataset.to_owned(),
             },
-            field: Some(field.to_owned()),
-        };
-        let steps = [EdgeKind::Direct, EdgeKind::Indirect].map(|kind| ColumnStep {
-            from: column("a", "x"),
-            to: column("b", "y"),
+            field: field.map(str::to_owned),
+        }
+    }
+
+    fn step(from: ColumnRef, to: ColumnRef, kind: EdgeKind) -> ColumnStep {
+        ColumnStep {
+            from,
+            to,
             kind,
             job: None,
-        });
+        }
+    }
+
+    #[test]
+    fn a_dataset_has_the_columns_of_which_its_own_are_made() {
+        for kinds in [
+            [EdgeKind::Direct, EdgeKind::Indirect],
+            [EdgeKind::Indirect, EdgeKind::Direct],
+        ] {
+            let steps =
+                kinds.map(|kind| step(column("a", Some("x")), column("b", Some("y")), kind));
+            let made_of = made_of(&steps);
+            let columns = &made_of[&steps[0].to.dataset];
+            assert_eq!(columns[0]["name"], "y");
+            assert_eq!(columns[0]["transformationType"], "DIRECT");
+            assert_eq!(columns[0]["inputFields"][0]["dataset"], "a");
+            assert_eq!(columns[0]["inputFields"][0]["transformationType"], "DIRECT");
+            assert!(!made_of.contains_key(&steps[0].from.dataset));
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_all_of_a_dataset_is_no_column_of_it() {
+        let all = step(
+            column("a", Some("x")),
+            column("b", None),
+            EdgeKind::Indirect,
+        );
+        assert!(made_of(std::slice::from_ref(&all)).is_empty());
+        let of_one = step(
+            column("a", Some("x")),
+            column("b", Some("y")),
+            EdgeKind::Direct,
+        );
+        let steps = [all, of_one];
         let made_of = made_of(&steps);
-        let columns = &made_of[&steps[0].to.dataset];
-        assert_eq!(columns[0]["name"], "y");
-        assert_eq!(columns[0]["inputFields"][0]["dataset"], "a");
-        assert_eq!(columns[0]["inputFields"][0]["transformationType"], "DIRECT");
-        assert!(!made_of.contains_key(&steps[0].from.dataset));
+        let names = made_of[&steps[0].to.dataset].as_array().unwrap().iter();
+        let names: Vec<_> = names.map(|it| it["name"].as_str().unwrap()).collect();
+        assert_eq!(names, ["y"]);
     }
 
     #[test]
     fn an_edge_into_a_column_begins_there_as_in_marquez() {
-        let column = |name: &str| ColumnRef {
-            dataset: Name {
-                namespace: "n".to_owned(),
-                name: name.to_owned(),
-            },
-            field: Some("f".to_owned()),
-        };
+        let [from, to] = ["a", "b"].map(|dataset| column(dataset, Some("f")));
         let path = ColumnPath {
-            edges: vec![ColumnStep {
-                from: column("a"),
-                to: column("b"),
-                kind: EdgeKind::Indirect,
-                job: None,
-            }],
+            edges: vec![step(from, to, EdgeKind::Indirect)],
             is_cut: false,
         };
         let graph = columns(&path);

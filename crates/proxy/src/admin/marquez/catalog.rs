@@ -7,7 +7,8 @@ use axum::http::Uri;
 use serde_json::{Value, json};
 
 use super::question::Question;
-use super::{Answer, MAX_RUNS, Marquez, Written, answer, not_found, page, run_id, written};
+use super::text::{self, NodeText};
+use super::{Answer, MAX_RUNS, Marquez, TextAnswer, answer, not_found, page, run_id, text_answer};
 
 pub(super) async fn namespaces(State(it): State<Marquez>, uri: Uri) -> Answer {
     let question = Question::parse(uri.query(), 100)?;
@@ -21,7 +22,7 @@ pub(super) async fn namespace(State(it): State<Marquez>, Path(name): Path<String
     it.namespace(name).await.map(answer::namespace).map(Json)
 }
 
-pub(super) async fn jobs(State(it): State<Marquez>, uri: Uri) -> Written {
+pub(super) async fn jobs(State(it): State<Marquez>, uri: Uri) -> TextAnswer {
     list_jobs(&it, None, uri).await
 }
 
@@ -29,24 +30,28 @@ pub(super) async fn jobs_of(
     State(it): State<Marquez>,
     Path(namespace): Path<String>,
     uri: Uri,
-) -> Written {
+) -> TextAnswer {
     list_jobs(&it, Some(namespace), uri).await
 }
 
-async fn list_jobs(it: &Marquez, namespace: Option<String>, uri: Uri) -> Written {
+async fn list_jobs(it: &Marquez, namespace: Option<String>, uri: Uri) -> TextAnswer {
     let (question, states) = Question::of_jobs(uri.query())?;
     let listed = it.list(NodeKind::Job, namespace, states, &question);
     let (jobs, count) = listed.await?;
-    let (facets, held) = it.facets_of_all(jobs.iter().map(|it| &it.node)).await?;
-    let jobs = jobs.iter().map(answer::job).collect();
-    Ok(written(answer::list("jobs", jobs, &facets, count), held))
+    let (facets, held) = it.facets_of_all(jobs.iter().map(|it| &it.node), None).await;
+    let jobs = (jobs.iter()).map(|it| NodeText::of(answer::job(it), facets.get(&it.node.node)));
+    let text = text::list("jobs", &jobs.collect::<Vec<_>>(), count);
+    Ok(text_answer(text, held))
 }
 
-pub(super) async fn job(State(it): State<Marquez>, Path(named): Path<(String, String)>) -> Written {
+pub(super) async fn job(
+    State(it): State<Marquez>,
+    Path(named): Path<(String, String)>,
+) -> TextAnswer {
     let found = it.node(NodeKind::Job, named).await?;
     let (facets, held) = it.facets_of(&found).await?;
-    let text = answer::with_facets(answer::job(&found), &facets);
-    Ok(written(text, held))
+    let text = NodeText::of(answer::job(&found), Some(&facets)).text();
+    Ok(text_answer(text, held))
 }
 
 pub(super) async fn runs(
@@ -72,56 +77,62 @@ pub(super) async fn datasets_of(
     State(it): State<Marquez>,
     Path(namespace): Path<String>,
     uri: Uri,
-) -> Written {
+) -> TextAnswer {
     let question = Question::parse(uri.query(), 100)?;
     let (datasets, count) = it
         .list(NodeKind::Dataset, Some(namespace), None, &question)
         .await?;
     let columns = it.columns_of(datasets.iter()).await;
     let made_of = answer::made_of(&columns);
-    let (facets, held) = it.facets_of_all(datasets.iter().map(|it| &it.node)).await?;
-    let shown = datasets.iter().map(|it| answer::dataset(it, &made_of));
-    let text = answer::list("datasets", shown.collect(), &facets, count);
-    Ok(written(text, held))
+    let (facets, held) = it
+        .facets_of_all(datasets.iter().map(|it| &it.node), None)
+        .await;
+    let shown = datasets.iter().map(|it| {
+        let facets = facets.get(&it.node.node);
+        NodeText::of(answer::dataset(it, &made_of), facets)
+    });
+    let text = text::list("datasets", &shown.collect::<Vec<_>>(), count);
+    Ok(text_answer(text, held))
 }
 
 pub(super) async fn dataset(
     State(it): State<Marquez>,
     Path(named): Path<(String, String)>,
-) -> Written {
+) -> TextAnswer {
     let found = it.node(NodeKind::Dataset, named).await?;
     let columns = it.columns_of(std::iter::once(&found)).await;
     let (facets, held) = it.facets_of(&found).await?;
     let dataset = answer::dataset(&found, &answer::made_of(&columns));
-    let text = answer::with_facets(dataset, &facets);
-    Ok(written(text, held))
+    let text = NodeText::of(dataset, Some(&facets)).text();
+    Ok(text_answer(text, held))
 }
 
 pub(super) async fn versions(
     State(it): State<Marquez>,
     Path(named): Path<(String, String)>,
     uri: Uri,
-) -> Written {
+) -> TextAnswer {
     let question = Question::parse(uri.query(), 100)?;
     let found = it.node(NodeKind::Dataset, named).await?;
     let (facets, held) = it.facets_of(&found).await?;
-    let version = answer::with_facets(answer::version(&found), &facets);
+    let version = NodeText::of(answer::version(&found), Some(&facets)).text();
     let shown: String = page(vec![version], &question).collect();
     let text = format!(r#"{{"versions":[{shown}],"totalCount":1}}"#);
-    Ok(written(text, held))
+    Ok(text_answer(text, held))
 }
 
 pub(super) async fn version(
     State(it): State<Marquez>,
     Path((namespace, name, version)): Path<(String, String, String)>,
-) -> Written {
+) -> TextAnswer {
     let found = it.node(NodeKind::Dataset, (namespace, name)).await?;
     let shown = answer::version(&found);
     if shown.get("version").and_then(Value::as_str) != Some(&version) {
         return Err(not_found("version"));
     }
     let (facets, held) = it.facets_of(&found).await?;
-    Ok(written(answer::with_facets(shown, &facets), held))
+    let text = NodeText::of(shown, Some(&facets)).text();
+    Ok(text_answer(text, held))
 }
 
 pub(super) async fn run(State(it): State<Marquez>, Path(id): Path<String>) -> Answer {

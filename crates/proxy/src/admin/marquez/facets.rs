@@ -105,19 +105,29 @@ impl Facets {
 
     /// The facets as an object, as far as they are kept.
     pub(super) fn text(&self) -> String {
-        let mut text = String::with_capacity(self.size + 100);
-        text += "{";
+        let mut text = String::with_capacity(self.text_size());
+        self.write(&mut text);
+        text
+    }
+
+    /// Bytes of that text, but for what is escaped in names.
+    pub(super) fn text_size(&self) -> usize {
+        self.size + 4 * self.all.len() + 2 // quotes, a colon and a comma for each
+    }
+
+    /// Writes that text.
+    pub(super) fn write(&self, text: &mut String) {
+        *text += "{";
         let mut separator = "";
         let kept = self.all.iter();
         for (name, value) in kept.filter_map(|(name, value)| Some((name, value.as_ref()?))) {
-            text += separator;
-            text += &quote(name);
-            text += ":";
-            text += value;
+            *text += separator;
+            *text += &quote(name);
+            *text += ":";
+            *text += value;
             separator = ",";
         }
-        text += "}";
-        text
+        *text += "}";
     }
 }
 
@@ -154,17 +164,23 @@ pub(super) fn of_job(event: Json<'_>) -> Option<Json<'_>> {
     event.at(&["job", "facets"])
 }
 
-/// The datasets of an event with their facets, those that count more first. The facets of an input are among them, since it has those of
-/// its quality there, and those of an output are not: Marquez has it so (`findAll` in
+/// The datasets of an event with their facets, those that count more first. What an event says of a dataset as its output counts more than
+/// what it says of it as its input. The `inputFacets` of an input are among them, since it has those of its quality there, and count more
+/// than its `facets`. `outputFacets` are not: Marquez has it so (`findAll` in
 /// <https://github.com/MarquezProject/marquez/blob/main/api/src/main/java/marquez/db/DatasetDao.java>).
 pub(super) fn of_datasets<'e>(
     event: Json<'e>,
 ) -> impl Iterator<Item = (Name, impl Iterator<Item = Json<'e>>)> {
-    let lists = ["outputs", "inputs"].map(|list| event.get(list).map(Json::items));
-    let datasets = lists.into_iter().flatten().flatten();
-    let datasets = datasets.chain(event.get("dataset"));
-    datasets.filter_map(|dataset| {
-        // Each look into it parses all of it.
+    const OF_INPUT: &[&str] = &["inputFacets", "facets"];
+    const OF_OTHER: &[&str] = &["facets"];
+    let lists = [("outputs", OF_OTHER), ("inputs", OF_INPUT)].map(|(list, facets)| {
+        let datasets = event.get(list).map(Json::items).unwrap_or_default();
+        datasets.into_iter().map(move |dataset| (dataset, facets))
+    });
+    let alone = event.get("dataset").map(|dataset| (dataset, OF_OTHER));
+    let datasets = lists.into_iter().flatten().chain(alone);
+    datasets.filter_map(|(dataset, facets)| {
+        // Once for all looks into it: each into a large event, of which there is no tree, parses all of it.
         let members = dataset.members();
         let get = move |name: &str| {
             let mut members = members.iter().rev();
@@ -175,9 +191,7 @@ pub(super) fn of_datasets<'e>(
             namespace: get("namespace")?.string()?.into_owned(),
             name: get("name")?.string()?.into_owned(),
         };
-        // What is small comes first.
-        let facets = ["inputFacets", "facets"].into_iter();
-        Some((name, facets.filter_map(get)))
+        Some((name, facets.iter().filter_map(move |it| get(it))))
     })
 }
 
@@ -226,6 +240,59 @@ mod tests {
         let description = all.string("documentation", "description");
         assert_eq!(description.as_deref(), Some("of b"));
         assert_eq!(all.string("schema", "n"), None);
+    }
+
+    fn of_dataset(event: &str) -> Value {
+        let name = Name {
+            namespace: "n".to_owned(),
+            name: "a".to_owned(),
+        };
+        collected(FacetsOf::Dataset(vec![name]), &[event])["facets"].clone()
+    }
+
+    #[test]
+    fn of_the_same_name_what_an_input_says_of_its_quality_counts() {
+        let event = r#"{"inputs":[{"namespace":"n","name":"a","facets":{"x":{"n":1},"y":{}},"inputFacets":{"x":{"n":2}}}]}"#;
+        assert_eq!(of_dataset(event), json!({"x": {"n": 2}, "y": {}}));
+    }
+
+    #[test]
+    fn what_an_event_says_of_its_output_counts_before_its_input() {
+        let event = r#"{"inputs":[{"namespace":"n","name":"a","facets":{"x":{"n":1}},"inputFacets":{"x":{"n":2}}}],"outputs":[{"namespace":"n","name":"a","facets":{"x":{"n":3}}}]}"#;
+        assert_eq!(of_dataset(event), json!({"x": {"n": 3}}));
+    }
+
+    #[test]
+    fn only_inputs_have_facets_of_inputs() {
+        let dataset = r#"{"namespace":"n","name":"a","facets":{"x":{}},"inputFacets":{"y":{}}}"#;
+        for event in [
+            format!(r#"{{"outputs":[{dataset}]}}"#),
+            format!(r#"{{"dataset":{dataset}}}"#),
+        ] {
+            assert_eq!(of_dataset(&event), json!({"x": {}}), "{event}");
+        }
+    }
+
+    #[test]
+    fn after_a_facet_that_has_no_room_a_small_one_has() {
+        let large = "x".repeat(MAX_FACETS);
+        let event = format!(r#"{{"job":{{"facets":{{"a":{{"n":1}},"sql":"{large}"}}}}}}"#);
+        let facets = Facets::none(FacetsOf::Job).with(&event);
+        let text: Value = serde_json::from_str(&facets.text()).unwrap();
+        assert_eq!(text, json!({"a": {"n": 1}}));
+    }
+
+    #[test]
+    fn the_size_of_the_text_is_known_before() {
+        let events = [r#"{"job":{"facets":{"a":{"n":2},"b":[]}}}"#, "{}"];
+        for event in events {
+            let facets = Facets::none(FacetsOf::Job).with(event);
+            let (size, text) = (facets.text_size(), facets.text());
+            assert!(
+                (text.len()..=text.len() + 1).contains(&size),
+                "{size} {text}"
+            );
+        }
     }
 
     #[test]

@@ -10,17 +10,24 @@ use serde_json::Value;
 
 use super::facets::{Facets, MAX_FACETS};
 use super::question::{Id, Stats};
-use super::{Answer, MAX_EVENTS, Marquez, Written, answer, not_found, question, run_id, written};
+use super::{
+    Answer, MAX_EVENTS_OF_NODE, Marquez, TextAnswer, answer, not_found, question, run_id,
+    text_answer,
+};
 use crate::http::Rejection;
 use crate::queue::now;
 
-pub(super) async fn facets(State(it): State<Marquez>, Path(id): Path<String>, uri: Uri) -> Written {
+pub(super) async fn facets(
+    State(it): State<Marquez>,
+    Path(id): Path<String>,
+    uri: Uri,
+) -> TextAnswer {
     let (id, of) = (run_id(&id)?, question::facets(uri.query())?);
     let Some(read_back) = it.read_back.clone() else {
         return Err(not_found("run"));
     };
     let places =
-        it.ask(move |it| async move { it.events_of_run(id.to_string(), MAX_EVENTS).await });
+        it.ask(move |it| async move { it.events_of_run(id.to_string(), MAX_EVENTS_OF_NODE).await });
     let places = match &it.history {
         Some(_) => places.await.unwrap_or_default(),
         None => Vec::new(),
@@ -40,10 +47,10 @@ pub(super) async fn facets(State(it): State<Marquez>, Path(id): Path<String>, ur
             "the facets have more than {MAX_FACETS} bytes: read the events by /api/v1/events/lineage?run={id}"
         ))
     })?;
-    Ok(written(text, held))
+    Ok(text_answer(text, held))
 }
 
-pub(super) async fn lineage(State(it): State<Marquez>, uri: Uri) -> Written {
+pub(super) async fn lineage(State(it): State<Marquez>, uri: Uri) -> TextAnswer {
     let (id, depth) = question::lineage(uri.query())?;
     let (kind, text) = match id {
         Id::Node(kind, text) => (kind, text),
@@ -55,16 +62,19 @@ pub(super) async fn lineage(State(it): State<Marquez>, uri: Uri) -> Written {
     let found = it
         .ask(move |it| async move {
             match it.resolve(kind, text).await? {
-                Some(node) => it.connected(node, depth).await,
+                Some(node) => {
+                    let found = it.connected(node.clone(), depth).await?;
+                    Ok(found.map(|found| (node, found)))
+                }
                 None => Ok(None),
             }
         })
         .await?;
-    let found = found.ok_or_else(|| not_found("node"))?;
+    let (begin, found) = found.ok_or_else(|| not_found("node"))?;
     let (facets, held) = it
-        .facets_of_all(found.nodes.iter().map(|it| &it.node))
-        .await?;
-    Ok(written(answer::lineage(&found, &facets), held))
+        .facets_of_all(found.nodes.iter().map(|it| &it.node), Some(&begin))
+        .await;
+    Ok(text_answer(answer::lineage(&found, &facets), held))
 }
 
 pub(super) async fn column_lineage(State(it): State<Marquez>, uri: Uri) -> Answer {

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, ToSql};
+use rusqlite::Connection;
 
 use super::part::{Part, Times};
 use super::{Candidate, Form, View, event_text};
@@ -31,29 +31,57 @@ impl Log {
     /// Returns the event with this id, which was accepted at about this time, in milliseconds since 1970. `None`: it was deleted,
     /// or never was here.
     pub async fn event(&self, id: String, near: i64) -> Result<Option<KeptEvent>, QueueError> {
-        let found = self.events(vec![(id, near)]).await?;
-        Ok(found.into_iter().next().flatten())
+        let event = move |connection: &Connection| {
+            let snapshot = connection.unchecked_transaction()?;
+            for within in [CLOSE, DISORDER] {
+                let found = find(&snapshot, &[(id.clone(), near)], within)?;
+                if let Some(found) = found.into_iter().next().flatten() {
+                    return kept(&snapshot, &id, found).map(Some);
+                }
+            }
+            Ok(None)
+        };
+        self.journal.read(event).await.map_err(unavailable)
     }
 
-    /// The same for some events, by their ids and times, in one snapshot. Returns them in the order in which they are asked for. Some
-    /// dozens are asked for at once: their texts are in memory together, and each may be of another time.
-    pub async fn events(
+    /// Returns the texts in this form of some events, by their ids and times, in one snapshot, in the order in which they are asked for.
+    /// `None`: it was not found. `Some(None)`: it was, and the store does not have it. Some dozens are asked for at once: their texts are
+    /// in memory together, and each may be of another time. Only events that were accepted within two seconds of these times are compared:
+    /// see [`distant_texts_of`](Log::distant_texts_of).
+    pub async fn texts_of(
         &self,
         sought: Vec<(String, i64)>,
-    ) -> Result<Vec<Option<KeptEvent>>, QueueError> {
-        let find = move |connection: &Connection| {
+        form: Form,
+    ) -> Result<Vec<Option<Option<String>>>, QueueError> {
+        self.texts_within(sought, form, CLOSE).await
+    }
+
+    /// The same for events that [`texts_of`](Log::texts_of) has not found: a clock may have been wrong when they were accepted. Few are
+    /// asked for at once: for each, two minutes of the log are compared.
+    pub async fn distant_texts_of(
+        &self,
+        sought: Vec<(String, i64)>,
+        form: Form,
+    ) -> Result<Vec<Option<Option<String>>>, QueueError> {
+        self.texts_within(sought, form, DISORDER).await
+    }
+
+    async fn texts_within(
+        &self,
+        sought: Vec<(String, i64)>,
+        form: Form,
+        within: i64,
+    ) -> Result<Vec<Option<Option<String>>>, QueueError> {
+        let texts = move |connection: &Connection| {
             let snapshot = connection.unchecked_transaction()?;
-            let found = find(&snapshot, &sought)?;
-            let kept = sought
-                .iter()
-                .zip(found)
-                .map(|((id, _), found)| match found {
-                    Some(found) => kept(&snapshot, id, found).map(Some),
-                    None => Ok(None),
-                });
-            kept.collect()
+            let found = find(&snapshot, &sought, within)?.into_iter();
+            let texts = found.map(|found| match found {
+                Some(found) => shown(&snapshot, found, form).map(Some),
+                None => Ok(None),
+            });
+            texts.collect()
         };
-        self.journal.read(find).await.map_err(unavailable)
+        self.journal.read(texts).await.map_err(unavailable)
     }
 }
 
@@ -79,9 +107,13 @@ struct Group<'s> {
     ranges: Vec<Range<'s>>,
 }
 
-/// Finds events, each in its own range, so that what else is looked for makes no difference: the newest one with its id, close to its
-/// time or else further from it.
-fn find(connection: &Connection, sought: &[(String, i64)]) -> rusqlite::Result<Vec<Option<Found>>> {
+/// Finds events, each in its own range, so that what else is looked for makes no difference: the newest one with its id that was accepted
+/// within so many milliseconds of its time. What was taken over from an older version comes last.
+fn find(
+    connection: &Connection,
+    sought: &[(String, i64)],
+    within: i64,
+) -> rusqlite::Result<Vec<Option<Found>>> {
     let end_of_old = end_of_old(connection)?;
     let new = Part {
         first: end_of_old.saturating_add(1),
@@ -91,27 +123,25 @@ fn find(connection: &Connection, sought: &[(String, i64)]) -> rusqlite::Result<V
         first: i64::MIN,
         last: end_of_old,
     };
-    let mut parts = [Times::of(connection, new)?, Times::of(connection, old)?];
     let mut all = vec![None; sought.len()];
-    for within in [CLOSE, DISORDER] {
-        for times in &mut parts {
-            let mut ranges = Vec::new();
-            let rest = sought.iter().zip(&mut all);
-            for ((id, near), found) in rest.filter(|(_, found)| found.is_none()) {
-                let (since, until) = (near.saturating_sub(within), near.saturating_add(within));
-                let first = times.halve(|span| span.latest >= since)?;
-                let last = times.halve(|span| span.earliest > until)?;
-                let last = last.min(times.part().last);
-                ranges.push(Range {
-                    id,
-                    first,
-                    last,
-                    found,
-                });
-            }
-            for mut group in groups(ranges) {
-                group.look_through(connection)?;
-            }
+    for part in [new, old] {
+        let mut times = Times::of(connection, part)?;
+        let mut ranges = Vec::new();
+        let rest = sought.iter().zip(&mut all);
+        for ((id, near), found) in rest.filter(|(_, found)| found.is_none()) {
+            let (since, until) = (near.saturating_sub(within), near.saturating_add(within));
+            let first = times.halve(|span| span.latest >= since)?;
+            let last = times.halve(|span| span.earliest > until)?;
+            let last = last.min(times.part().last);
+            ranges.push(Range {
+                id,
+                first,
+                last,
+                found,
+            });
+        }
+        for mut group in groups(ranges) {
+            group.look_through(connection)?;
         }
     }
     Ok(all)
@@ -145,10 +175,14 @@ impl Group<'_> {
             by_id.entry(range.id).or_default().push(range);
         }
         let ids: Vec<&str> = by_id.keys().copied().collect();
-        let mut values: Vec<&dyn ToSql> = vec![&self.first, &self.last];
-        values.extend(ids.iter().map(|id| id as &dyn ToSql));
-        let mut select = connection.prepare_cached(&select(ids.len()))?;
-        let mut rows = select.query(values.as_slice())?;
+        let ids = serde_json::Value::from(ids).to_string();
+        // One statement for any number of ids: a reader remembers few statements.
+        let select = format!(
+            "SELECT seq, {RECEIVED_AT}, id FROM events
+            WHERE seq >= ?1 AND seq <= ?2 AND id IN (SELECT value FROM json_each(?3)) ORDER BY seq DESC"
+        );
+        let mut select = connection.prepare_cached(&select)?;
+        let mut rows = select.query((self.first, self.last, ids))?;
         while !by_id.is_empty()
             && let Some(row) = rows.next()?
         {
@@ -170,23 +204,18 @@ impl Group<'_> {
     }
 }
 
-/// The statement that finds events with any of so many ids, the newest first.
-fn select(ids: usize) -> String {
-    let ids = vec!["?"; ids].join(",");
-    format!(
-        "SELECT seq, {RECEIVED_AT}, id FROM events WHERE seq >= ? AND seq <= ? AND id IN ({ids}) ORDER BY seq DESC"
-    )
+/// Returns the text of an event in this form. `None`: the store does not have it.
+fn shown(connection: &Connection, found: Found, form: Form) -> rusqlite::Result<Option<String>> {
+    match form {
+        Form::Stored if !view_of(connection, found, 0)?.shows(found.seq) => Ok(None),
+        Form::Accepted | Form::Stored => event_text(connection, form, found.seq),
+    }
 }
 
 fn kept(connection: &Connection, id: &str, found: Found) -> rusqlite::Result<KeptEvent> {
     let Found { seq, received_at } = found;
     let body = event_text(connection, Form::Accepted, seq)?.unwrap_or_default();
-    let candidate = Candidate {
-        seq,
-        received_at,
-        size: body.len(),
-    };
-    let view = View::read(connection, &[candidate])?;
+    let view = view_of(connection, found, body.len())?;
     let stored = match (view.shows(seq), view.sizes.contains_key(&seq)) {
         (false, _) => None,
         (true, false) => Some(StoredForm::Accepted),
@@ -201,4 +230,15 @@ fn kept(connection: &Connection, id: &str, found: Found) -> rusqlite::Result<Kep
         body,
     };
     Ok(KeptEvent { event, stored })
+}
+
+/// What the store has of an event with an accepted text of this size.
+fn view_of(connection: &Connection, found: Found, size: usize) -> rusqlite::Result<View> {
+    let Found { seq, received_at } = found;
+    let candidate = Candidate {
+        seq,
+        received_at,
+        size,
+    };
+    View::read(connection, &[candidate])
 }

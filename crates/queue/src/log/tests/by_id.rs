@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::*;
+use crate::StoredForm;
 
 const SECOND: i64 = 1_000;
 
@@ -57,6 +58,23 @@ async fn write(log: &Log, rows: Vec<Row>) -> Vec<i64> {
     log.journal.write(write).await.unwrap()
 }
 
+/// The text of an event in this form, if it has it.
+fn in_form(found: KeptEvent, form: Form) -> Option<String> {
+    match (form, found.stored) {
+        (Form::Accepted, _) | (Form::Stored, Some(StoredForm::Accepted)) => Some(found.event.body),
+        (Form::Stored, Some(StoredForm::Changed(text))) => Some(text.to_string()),
+        (Form::Stored, None) => None,
+    }
+}
+
+/// The texts of several events, with those that are further from their times.
+async fn all_texts(log: &Log, sought: &[(String, i64)], form: Form) -> Vec<Option<Option<String>>> {
+    let close = log.texts_of(sought.to_vec(), form).await.unwrap();
+    let distant = log.distant_texts_of(sought.to_vec(), form).await.unwrap();
+    let both = close.into_iter().zip(distant);
+    both.map(|(close, distant)| close.or(distant)).collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
     #[test]
@@ -73,26 +91,36 @@ proptest! {
                 (id.to_string(), of.get(&times).saturating_add(*distance))
             });
             let sought: Vec<(String, i64)> = sought.collect();
-            let mut expected = Vec::new();
-            for (id, near) in &sought {
-                expected.push(log.event(id.clone(), *near).await.unwrap());
+            for form in [Form::Accepted, Form::Stored] {
+                let mut expected = Vec::new();
+                for (id, near) in &sought {
+                    let found = log.event(id.clone(), *near).await.unwrap();
+                    expected.push(found.map(|it| in_form(it, form)));
+                }
+                assert_eq!(all_texts(&log, &sought, form).await, expected);
             }
-            let found = log.events(sought).await.unwrap();
-            assert_eq!(found, expected);
         });
     }
+}
+
+/// A log that accepted an event each so many milliseconds, with these ids, and the time of the first one.
+async fn log_of(folder: &Path, interval: i64, ids: &[String]) -> (Log, i64) {
+    let log = log_with(folder, Retention::default()).await;
+    let begin = now() - 10_000 * SECOND;
+    let messages = (0..).zip(ids).map(|(n, id)| Message {
+        received_at: begin + n * interval,
+        body: format!("text {n}").into(),
+        ..message(id)
+    });
+    log.append(messages.collect()).await;
+    (log, begin)
 }
 
 #[tokio::test]
 async fn each_event_is_found_by_its_own_time_in_the_order_of_asking() {
     let folder = tempfile::tempdir().unwrap();
-    let log = log_with(folder.path(), Retention::default()).await;
-    let begin = now() - 10_000 * SECOND;
-    let aged = |n: i64| Message {
-        received_at: begin + n * SECOND,
-        ..message(&(n % 500).to_string()) // each id twice
-    };
-    log.append((0..1_000).map(aged).collect()).await;
+    let ids: Vec<String> = (0..1_000).map(|n| (n % 500).to_string()).collect(); // each twice
+    let (log, begin) = log_of(folder.path(), SECOND, &ids).await;
     let at = |id: &str, second: i64| (id.to_owned(), begin + second * SECOND);
     let sought = vec![
         at("7", 507),
@@ -100,12 +128,40 @@ async fn each_event_is_found_by_its_own_time_in_the_order_of_asking() {
         at("8", 8),
         at("7", 7),
         at("7", 507),
-        at("9", 39),
     ];
-    let found = log.events(sought).await.unwrap();
-    let found = found.into_iter().map(|it| it.map(|it| it.event.position));
-    let expected = [Some(508), None, Some(9), Some(8), Some(508), Some(10)];
-    assert_eq!(found.collect::<Vec<_>>(), expected);
+    let found = log.texts_of(sought, Form::Accepted).await.unwrap();
+    let text = |n: i64| Some(Some(format!("text {n}")));
+    assert_eq!(found, [text(507), None, text(8), text(7), text(507)]);
+}
+
+#[tokio::test]
+async fn an_event_that_is_further_from_its_time_is_found_only_among_the_distant_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let ids: Vec<String> = (0..100).map(|n| n.to_string()).collect();
+    let (log, begin) = log_of(folder.path(), SECOND, &ids).await;
+    let sought = vec![("9".to_owned(), begin + 39 * SECOND)];
+    let close = log.texts_of(sought.clone(), Form::Accepted).await.unwrap();
+    let distant = log.distant_texts_of(sought, Form::Accepted).await.unwrap();
+    assert_eq!(
+        (close, distant),
+        (vec![None], vec![Some(Some("text 9".to_owned()))])
+    );
+}
+
+#[tokio::test]
+async fn events_are_found_however_many_they_are_and_whatever_is_in_their_ids() {
+    let folder = tempfile::tempdir().unwrap();
+    let ids: Vec<String> = (0..200).map(|n| format!("\"é\\ {n}")).collect();
+    let (log, begin) = log_of(folder.path(), 1, &ids).await;
+    for count in [0, 1, 7, 200] {
+        let sought = (begin..).zip(&ids).take(count);
+        let sought = sought.map(|(time, id)| (id.clone(), time)).collect();
+        let found = log.texts_of(sought, Form::Accepted).await.unwrap();
+        let expected: Vec<_> = (0..count)
+            .map(|n| Some(Some(format!("text {n}"))))
+            .collect();
+        assert_eq!(found, expected);
+    }
 }
 
 #[tokio::test]
