@@ -22,8 +22,9 @@ use crate::intake::{CpuPool, INLINE_SIZE, MemoryBudget, Reservation};
 const PIECE_TIMEOUT: Duration = Duration::from_secs(10);
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What share of a body has to be there before memory is allocated for all of it: a stranger can announce any size.
-const BELIEVED_SHARE: usize = 8;
+/// What share of a body, one in so many bytes, has to be there before the memory of all of it is reserved: a stranger can announce any
+/// size, and stop.
+const BELIEVED_SHARE: usize = 4;
 
 /// The limits of bodies.
 #[derive(Clone)]
@@ -134,9 +135,12 @@ async fn receive(
         }
         let size = bytes.len() + data.len();
         memory.grow_to(size)?;
-        if size > bytes.capacity()
-            && let Some(all) = announced.filter(|all| (size..=limit).contains(all))
+        // Once, in its size: see `gzip.rs`.
+        if let Some(all) = announced
+            && size > bytes.capacity()
+            && (size..=limit).contains(&all)
             && size >= all / BELIEVED_SHARE
+            && memory.grow_to(all).is_ok()
         {
             bytes.reserve_exact(all - bytes.len());
         }
@@ -213,5 +217,90 @@ fn is_gzip(headers: &HeaderMap) -> Result<bool, Rejection> {
         other => Err(Rejection::Unsupported(format!(
             "send Content-Encoding: gzip or none, not {other}"
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::convert::Infallible;
+    use std::io::Write;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use axum::body::HttpBody;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use hyper::body::{Frame, SizeHint};
+
+    use super::*;
+
+    /// A body in pieces, with the size that it announces.
+    struct Announced(VecDeque<Bytes>, u64);
+
+    impl HttpBody for Announced {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            Poll::Ready(self.0.pop_front().map(|piece| Ok(Frame::data(piece))))
+        }
+
+        fn size_hint(&self) -> SizeHint {
+            SizeHint::with_exact(self.1)
+        }
+    }
+
+    async fn received(pieces: usize, announced: u64, budget: usize) -> Vec<u8> {
+        let piece = Bytes::from(vec![b' '; 10_000]);
+        let mut body = Body::new(Announced(vec![piece; pieces].into(), announced));
+        let mut memory = MemoryBudget::new(budget).reserve();
+        receive(&mut body, 1_000_000, &mut memory).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_body_takes_the_size_that_it_announces() {
+        let bytes = received(100, 1_000_000, 2_000_000).await;
+        assert_eq!((bytes.len(), bytes.capacity()), (1_000_000, 1_000_000));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_ends_early_takes_what_it_has() {
+        let bytes = received(20, 1_000_000, 2_000_000).await;
+        assert_eq!(bytes.len(), 200_000);
+        assert!(bytes.capacity() <= 400_000, "{}", bytes.capacity());
+    }
+
+    #[tokio::test]
+    async fn an_announced_size_that_the_budget_does_not_have_is_not_allocated() {
+        let bytes = received(30, 1_000_000, 600_000).await;
+        assert_eq!(bytes.len(), 300_000);
+        assert!(bytes.capacity() <= 600_000, "{}", bytes.capacity());
+    }
+
+    #[tokio::test]
+    async fn gzip_that_is_larger_than_it_claims_is_decompressed_all_the_same() {
+        let member = |bytes: &[u8]| {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+            encoder.write_all(bytes).unwrap();
+            encoder.finish().unwrap()
+        };
+        let plain = vec![b' '; INLINE_SIZE + 1];
+        // It claims the size of its last member.
+        let sent = [member(&plain), member(b"{}")].concat();
+        let limits = Limits {
+            sent: sent.len(),
+            decompressed: 2 * INLINE_SIZE,
+            memory: MemoryBudget::new(8 * INLINE_SIZE),
+            pool: CpuPool::new(),
+        };
+        let request = Request::builder().header(header::CONTENT_ENCODING, "gzip");
+        let (bytes, _) = read(request.body(sent.into()).unwrap(), &limits)
+            .await
+            .unwrap();
+        assert_eq!(bytes, [plain, b"{}".to_vec()].concat());
     }
 }

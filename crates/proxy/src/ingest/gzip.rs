@@ -27,7 +27,8 @@ pub(super) fn claimed_size(sent: &[u8]) -> usize {
     usize::try_from(claimed).map_or(possible, |claimed| claimed.min(possible))
 }
 
-/// Decompresses a body of at most `limit` bytes, and reserves its memory beside that of `sent`.
+/// Decompresses a body of at most `limit` bytes, and reserves its memory beside that of `sent`. One that says that it is larger takes
+/// none, and one that is larger than it says takes what it says.
 pub(super) fn decompress(
     sent: &[u8],
     limit: usize,
@@ -40,7 +41,6 @@ pub(super) fn decompress(
             done => return done,
         }
     }
-    // One that is too large takes no memory.
     let mut size = 0;
     inflate(sent, limit, |piece| size += piece.len())?;
     decompress_at_most(sent, size, memory)
@@ -108,10 +108,14 @@ mod tests {
 
     #[test]
     fn a_body_that_is_larger_than_allowed_takes_no_memory() {
-        let sent = member(&vec![b' '; 4 << 20]);
-        let mut little = MemoryBudget::new(32_768).reserve();
-        let found = decompress(&sent, 2 << 20, &mut little);
-        assert!(matches!(found, Err(Rejection::TooLarge(_))), "{found:?}");
+        let bomb = member(&vec![b' '; 4 << 20]);
+        // The size of the last member is all that a body says.
+        let liar = [bomb.clone(), member(b"{}")].concat();
+        for sent in [bomb, liar] {
+            let mut little = MemoryBudget::new(32_768).reserve();
+            let found = decompress(&sent, 2 << 20, &mut little);
+            assert!(matches!(found, Err(Rejection::TooLarge(_))), "{found:?}");
+        }
     }
 
     #[test]

@@ -56,12 +56,12 @@ impl MemoryBudget {
 }
 
 impl Reservation {
-    /// Grows the reservation to `bytes` in total. It never shrinks.
+    /// Grows the reservation to `bytes` in total. It never shrinks. After an error it is what it was.
     pub fn grow_to(&mut self, bytes: usize) -> Result<(), BudgetError> {
         let units = |bytes: usize| bytes.div_ceil(UNIT).saturating_sub(1);
         let more = units(bytes).saturating_sub(units(self.bytes));
-        self.bytes = self.bytes.max(bytes);
         if more == 0 {
+            self.bytes = self.bytes.max(bytes);
             return Ok(());
         }
         let MemoryBudget { free, units } = &self.budget;
@@ -75,6 +75,7 @@ impl Reservation {
             Some(held) => held.merge(permits),
             None => self.permits = Some(permits),
         }
+        self.bytes = bytes;
         Ok(())
     }
 
@@ -99,6 +100,15 @@ mod tests {
         assert!(ordinary.grow_to(LARGE_BODY).is_ok());
         drop(large);
         assert!(budget.reserve().grow_to(60 * UNIT).is_ok());
+    }
+
+    #[test]
+    fn what_could_not_be_reserved_is_reserved_later() {
+        let budget = MemoryBudget::new(8 * UNIT);
+        let mut reservation = budget.reserve();
+        assert_eq!(reservation.grow_to(20 * UNIT), Err(BudgetError));
+        assert!(reservation.grow_to(4 * UNIT).is_ok());
+        assert_eq!(budget.free.available_permits(), 5);
     }
 
     proptest! {

@@ -3,8 +3,8 @@
 use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
-/// How many begin before the other tasks of the thread get their turn: half a millisecond of rules, encoding and writing. A
-/// whole batch would keep a request that arrives meanwhile waiting ten times as long.
+/// How many begin, or how many records are decoded, before the other tasks of the thread get their turn: about half a millisecond of
+/// rules, encoding and writing. A whole batch of a local target would keep a request waiting for ten times as long.
 pub(super) const GROUP: usize = 16;
 
 /// Completes all futures concurrently. Returns their results in any order.
