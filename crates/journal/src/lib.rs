@@ -312,8 +312,8 @@ impl Journal {
     /// Asks the writer to check whether the database has failed.
     async fn report(&self, error: &rusqlite::Error) {
         // A writer that has stopped has published its failure.
-        if repair::is_damage(error) {
-            let request = Request::ReportDamage(error.to_string());
+        if let Some(damage) = repair::damage(error) {
+            let request = Request::ReportDamage(damage);
             let _ = self.requests.send(request).await;
         } else {
             let (answer, _) = oneshot::channel();

@@ -40,8 +40,7 @@ pub(crate) fn open(path: &Path, schema: &Schema) -> rusqlite::Result<Connection>
                     damage
                 }
             },
-            Err(error) if is_damage(&error) => error.to_string(),
-            Err(error) => return Err(error),
+            Err(error) => damage(&error).ok_or(error)?,
         },
     };
     repair(path, schema, &damage)?;
@@ -50,17 +49,21 @@ pub(crate) fn open(path: &Path, schema: &Schema) -> rusqlite::Result<Connection>
 
 /// Whether the file is damaged, or not a database at all.
 pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
-    let Some(error) = error.sqlite_error() else {
-        return false;
-    };
-    // The file ends before a page that it should have: <https://www.sqlite.org/rescode.html#ioerr_short_read>. SQLite counts
-    // that among errors of the disk, which may pass.
-    let is_cut = error.extended_code == ffi::SQLITE_IOERR_SHORT_READ;
-    is_cut
-        || matches!(
-            error.code,
-            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase
-        )
+    damage(error).is_some()
+}
+
+/// Returns how the file is damaged, if that is the error.
+pub(crate) fn damage(error: &rusqlite::Error) -> Option<String> {
+    let found = error.sqlite_error()?;
+    // SQLite counts that among errors of the disk, which may pass: <https://www.sqlite.org/rescode.html#ioerr_short_read>.
+    if found.extended_code == ffi::SQLITE_IOERR_SHORT_READ {
+        return Some("the file ends before one of its pages".to_owned());
+    }
+    let is_damage = matches!(
+        found.code,
+        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase
+    );
+    is_damage.then(|| error.to_string())
 }
 
 /// Installs a complete file that an earlier process left: from its open files, or from a repair that was interrupted.
@@ -99,8 +102,7 @@ fn check(path: &Path, connection: &Connection) -> Option<String> {
     match connection.query_row(check, [], |row| row.get::<_, String>(0)) {
         Ok(found) if found == "ok" => None,
         Ok(found) => Some(found),
-        Err(error) if is_damage(&error) => Some(error.to_string()),
-        Err(_) => None, // not damage: the next read or write gets the same error
+        Err(error) => damage(&error), // if it is none, the next read or write gets the same error
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::failure::{Failure, State};
 use crate::files::{DatabaseFiles, DisplacedFile};
-use crate::repair::is_damage;
+use crate::repair::{damage, is_damage};
 use crate::request::{Reason, Request, Write, WriteError, WriteResult};
 use crate::{Claim, Schema};
 
@@ -99,8 +99,7 @@ impl Writer {
 
     /// Does a group of requests and answers them. An error means that the database has failed.
     fn handle(&mut self, group: Group) -> Result<(), Failure> {
-        let damage = group.damage.clone();
-        let before = match damage {
+        let before = match group.damage.clone() {
             Some(damage) => Err(self.damaged(damage)),
             None => self.verify(),
         };
@@ -111,8 +110,7 @@ impl Writer {
         let (written, result) = transaction(&self.connection, group.writes);
         let after = match &result {
             Ok(()) => self.verify(), // it may have been committed to a file that nobody finds
-            Err(error) if is_damage(error) => Err(self.damaged(error.to_string())),
-            Err(_) => Ok(()),
+            Err(error) => damage(error).map_or(Ok(()), |damage| Err(self.damaged(damage))),
         };
         let error = match (&after, result) {
             (Err(failure), _) => Some(WriteError::Failed(failure.clone())),
