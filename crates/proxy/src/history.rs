@@ -42,7 +42,6 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// processors and the disk. A full group of 3 KB events takes some 20 to 35 ms with its lineage (docs/benchmarks.md): that is some
 /// 1,000 outcomes a second. Without a limit it took a quarter of the requests that two processors can answer.
 const SHARE: u32 = 7;
-
 /// The same while more comes than an eighth of the time is enough for: a 64th. Of a flood the history has a part only, whatever it takes.
 const SHARE_OF_FLOOD: u32 = 63;
 
@@ -51,7 +50,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// How often to look for events that are kept no longer, besides those that each group deletes.
 const RETENTION: Duration = Duration::from_secs(60);
-
 /// The pause between two steps of that.
 const STEP: Duration = Duration::from_millis(100);
 
@@ -96,14 +94,16 @@ impl Observer for HistoryObserver {
             let events = [&record.event, &record.delivered].into_iter().flatten();
             let size = events.map(|event| event.text().len()).sum();
             let waiting = self.backlog.bytes.fetch_add(size, Ordering::Relaxed);
-            let fits = waiting + size <= WAITING_BYTES;
-            let send = || {
-                let record = record.clone();
-                self.waiting.try_send(Waiting { record, at, size }).is_ok()
-            };
-            if !fits || !send() {
-                self.backlog.bytes.fetch_sub(size, Ordering::Relaxed);
-                skipped += 1;
+            match self.waiting.try_reserve() {
+                // Copied only now: of a flood most outcomes have no place.
+                Ok(place) if waiting + size <= WAITING_BYTES => {
+                    let record = record.clone();
+                    place.send(Waiting { record, at, size });
+                }
+                Ok(_) | Err(_) => {
+                    self.backlog.bytes.fetch_sub(size, Ordering::Relaxed);
+                    skipped += 1;
+                }
             }
         }
         self.backlog.untold.fetch_add(skipped, Ordering::Relaxed);

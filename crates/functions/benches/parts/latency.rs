@@ -147,8 +147,18 @@ fn own_id() -> String {
 }
 
 fn taskset(arguments: &[&str]) -> String {
-    let output = Command::new("taskset").args(arguments).output();
-    let output = output.expect("taskset (util-linux) is needed");
+    let call = || {
+        let output = Command::new("taskset").args(arguments).output();
+        output.expect("taskset (util-linux) is needed")
+    };
+    // It fails if a thread ends between its listing and its turn.
+    let mut output = call();
+    for _ in 0..20 {
+        match output.status.success() {
+            true => break,
+            false => output = call(),
+        }
+    }
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap()
 }
