@@ -255,7 +255,7 @@ impl Marquez {
     }
 
     /// The facets of the jobs and datasets of an answer, within the limits of `marquez/listed.rs`; of a graph, that from which it begins
-    /// first. With the memory that they take. Nothing where they are not found in time, or there is no memory for them soon.
+    /// first. Also returns the memory that they take. Returns no facets if they are not found in time, or memory is not available soon.
     async fn facets_of_all(
         &self,
         nodes: impl Iterator<Item = &KnownNode>,

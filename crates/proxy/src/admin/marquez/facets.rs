@@ -180,7 +180,7 @@ pub(super) fn of_datasets<'e>(
     let alone = event.get("dataset").map(|dataset| (dataset, OF_OTHER));
     let datasets = lists.into_iter().flatten().chain(alone);
     datasets.filter_map(|(dataset, facets)| {
-        // Once for all looks into it: each into a large event, of which there is no tree, parses all of it.
+        // Read once: a large event has no index, so each `get` would parse the dataset again.
         let members = dataset.members();
         let get = move |name: &str| {
             let mut members = members.iter().rev();

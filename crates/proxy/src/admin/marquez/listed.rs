@@ -158,7 +158,7 @@ fn choose(places: &[EventPlace], of_nodes: &[Vec<usize>]) -> HashMap<usize, Vec<
         .enumerate()
         .collect();
     while !rests.is_empty() {
-        // A node of which an event is left out has no earlier one either: it would say what is no longer so.
+        // Once an event of a node is left out, so are its earlier ones: their facets would be outdated.
         rests.retain_mut(|(node, rest)| {
             let next = rest.next().and_then(|at| Some((*at, places.get(*at)?)));
             let Some((position, place)) = next else {

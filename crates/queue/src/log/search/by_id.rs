@@ -1,7 +1,7 @@
 //! Finds events by their ids.
 //!
-//! Ids have no index: few look for one. Whoever asks knows about when each event was accepted, so only events of that time are
-//! compared, and those of times that overlap once for all. Of an event that is compared only the beginning of its row is read, which is
+//! Ids have no index, because lookups by id are rare. The caller knows about when each event was accepted, so only events of that time
+//! are compared. Ranges of time that overlap are scanned once. Of an event that is compared only the beginning of its row is read, which is
 //! not its text.
 
 use std::collections::HashMap;
