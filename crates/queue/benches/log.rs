@@ -84,16 +84,7 @@ async fn drain_group(consumer: &Consumer, mut left: usize) {
 
 fn messages(count: usize) -> Vec<Message> {
     let body: Arc<str> = "x".repeat(SIZE).into();
-    let message = |_| Message {
-        id: uuid::Uuid::now_v7().to_string(),
-        body: body.clone(),
-        received_at: now(),
-        group: String::new(),
-        identity: None,
-        memory_permit: None,
-        trace: None,
-        event: Default::default(),
-    };
+    let message = |_| Message::new(uuid::Uuid::now_v7().to_string(), body.clone(), now());
     (0..count).map(message).collect()
 }
 

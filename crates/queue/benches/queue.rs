@@ -98,16 +98,8 @@ async fn fill(queue: &Queue, count: usize) -> Vec<f64> {
     for _ in 0..count / tenth {
         let started = Instant::now();
         for from in (0..tenth).step_by(32) {
-            let messages = (from..tenth.min(from + 32)).map(|_| Message {
-                id: uuid::Uuid::now_v7().to_string(),
-                body: body.clone(),
-                received_at: now(),
-                group: String::new(),
-                identity: None,
-                memory_permit: None,
-                trace: None,
-                event: Default::default(),
-            });
+            let messages = (from..tenth.min(from + 32))
+                .map(|_| Message::new(uuid::Uuid::now_v7().to_string(), body.clone(), now()));
             let sent = queue.send(messages.collect()).await;
             assert!(sent.iter().all(Result::is_ok));
         }

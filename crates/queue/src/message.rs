@@ -31,6 +31,22 @@ pub struct Message {
     pub event: SharedEvent,
 }
 
+impl Message {
+    /// Creates a message in no group, of which nothing else is known. `received_at` is in milliseconds since 1970.
+    pub fn new(id: impl Into<String>, body: impl Into<Arc<str>>, received_at: i64) -> Message {
+        Message {
+            id: id.into(),
+            body: body.into(),
+            received_at,
+            group: String::new(),
+            identity: None,
+            memory_permit: None,
+            trace: None,
+            event: SharedEvent::default(),
+        }
+    }
+}
+
 /// What a body says, once somebody has read it, and its hash: all who receive the same message in this process share them.
 #[derive(Debug, Clone, Default)]
 pub struct SharedEvent(Arc<Shared>);

@@ -130,10 +130,10 @@ async fn receive(
         let Ok(data) = frame.into_data() else {
             continue;
         };
-        if bytes.len() + data.len() > limit {
+        let size = bytes.len() + data.len();
+        if size > limit {
             return Err(too_large(limit));
         }
-        let size = bytes.len() + data.len();
         memory.grow_to(size)?;
         // Once, in its size: see `gzip.rs`.
         if let Some(all) = announced
@@ -224,14 +224,12 @@ fn is_gzip(headers: &HeaderMap) -> Result<bool, Rejection> {
 mod tests {
     use std::collections::VecDeque;
     use std::convert::Infallible;
-    use std::io::Write;
     use std::pin::Pin;
     use std::task::{Context, Poll};
 
     use axum::body::HttpBody;
-    use flate2::Compression;
-    use flate2::write::GzEncoder;
     use hyper::body::{Frame, SizeHint};
+    use testing::events::gzip;
 
     use super::*;
 
@@ -283,14 +281,9 @@ mod tests {
 
     #[tokio::test]
     async fn gzip_that_is_larger_than_it_claims_is_decompressed_all_the_same() {
-        let member = |bytes: &[u8]| {
-            let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-            encoder.write_all(bytes).unwrap();
-            encoder.finish().unwrap()
-        };
         let plain = vec![b' '; INLINE_SIZE + 1];
         // It claims the size of its last member.
-        let sent = [member(&plain), member(b"{}")].concat();
+        let sent = [gzip(&plain), gzip(b"{}")].concat();
         let limits = Limits {
             sent: sent.len(),
             decompressed: 2 * INLINE_SIZE,

@@ -87,20 +87,11 @@ fn inflate(sent: &[u8], limit: usize, mut take: impl FnMut(&[u8])) -> Result<(),
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
-    use flate2::Compression;
-    use flate2::write::GzEncoder;
     use proptest::prelude::*;
+    use testing::events::gzip as member;
 
     use super::*;
     use crate::intake::MemoryBudget;
-
-    fn member(bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        encoder.write_all(bytes).unwrap();
-        encoder.finish().unwrap()
-    }
 
     fn decompressed(sent: &[u8], limit: usize) -> Result<Vec<u8>, Rejection> {
         decompress(sent, limit, &mut MemoryBudget::new(1 << 30).reserve())

@@ -8,16 +8,7 @@ use crate::now;
 const NOW: Duration = Duration::ZERO;
 
 fn message(id: &str) -> Message {
-    Message {
-        id: id.to_owned(),
-        body: format!("body of {id}").into(),
-        received_at: now(),
-        group: String::new(),
-        identity: None,
-        memory_permit: None,
-        trace: None,
-        event: Default::default(),
-    }
+    Message::new(id, format!("body of {id}"), now())
 }
 
 /// Opens the queue when the wall clock shows `now`.

@@ -25,16 +25,7 @@ const NOW: Duration = Duration::ZERO;
 const MINUTE: Duration = Duration::from_secs(60);
 
 pub(super) fn message(id: &str) -> Message {
-    Message {
-        id: id.to_owned(),
-        body: format!("body of {id}").into(),
-        received_at: now(),
-        group: String::new(),
-        identity: None,
-        memory_permit: None,
-        trace: None,
-        event: Default::default(),
-    }
+    Message::new(id, format!("body of {id}"), now())
 }
 
 fn claim(folder: &Path) -> Arc<Claim> {

@@ -11,16 +11,7 @@ const LIMITS: MemoryLimits = MemoryLimits {
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 fn message(id: &str) -> Message {
-    Message {
-        id: id.to_owned(),
-        body: id.into(),
-        received_at: 0,
-        group: String::new(),
-        identity: None,
-        memory_permit: None,
-        trace: None,
-        event: Default::default(),
-    }
+    Message::new(id, id, 0)
 }
 
 fn ids(records: &[Record]) -> Vec<&str> {

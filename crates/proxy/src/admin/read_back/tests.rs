@@ -40,16 +40,7 @@ async fn read_back(folder: &std::path::Path, ids: &[&str]) -> ReadBack {
         retention: Retention::NONE,
     };
     let log = Log::claimed(claim, options).await.unwrap();
-    let message = |id: &&str| Message {
-        id: (*id).to_owned(),
-        body: (*id).into(),
-        received_at: now(),
-        group: String::new(),
-        identity: None,
-        memory_permit: None,
-        trace: None,
-        event: Default::default(),
-    };
+    let message = |id: &&str| Message::new(*id, *id, now());
     let sent = log.append(ids.iter().map(message).collect()).await;
     assert!(sent.iter().all(Result::is_ok));
     ReadBack::new(log, Form::Accepted)

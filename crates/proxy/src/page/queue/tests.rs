@@ -24,15 +24,12 @@ static NUMBER: AtomicU64 = AtomicU64::new(0);
 /// Makes so many dead letters, each for a reason of its own.
 async fn die(embedded: &Embedded, count: usize, reason: &str) {
     let queue = Queue::Embedded(embedded.clone());
-    let message = |_| Message {
-        id: NUMBER.fetch_add(1, Ordering::Relaxed).to_string(),
-        body: "{}".into(),
-        received_at: now(),
-        group: String::new(),
-        identity: None,
-        memory_permit: None,
-        trace: None,
-        event: Default::default(),
+    let message = |_| {
+        Message::new(
+            NUMBER.fetch_add(1, Ordering::Relaxed).to_string(),
+            "{}",
+            now(),
+        )
     };
     let sent = queue.send((0..count).map(message).collect()).await;
     assert!(sent.iter().all(Result::is_ok));

@@ -5,10 +5,10 @@
 
 mod endpoint;
 
-use futures_util::future::join_all;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
+use futures_util::future::join_all;
 use openlineage::Event;
 use transform::{Transform, TransformError, TransformOutput, Transforms};
 
