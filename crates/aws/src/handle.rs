@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn a_role_has_a_handle_for_each_who_assumes_it() {
         let arn = "arn:aws:iam::111122223333:role/r".to_owned();
-        let role = Role::of(Some(arn), None).unwrap();
+        let role = Role::of(Some(arn), None::<String>).unwrap();
         let aws = Aws::new();
         let session = |aws: &Aws| aws.0.assumed.as_ref().map(|it| it.session.clone());
         let one = aws.assume(role.as_ref(), "lookup");

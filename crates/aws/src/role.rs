@@ -27,17 +27,21 @@ pub struct Role {
 pub struct ExternalIdAlone;
 
 impl Role {
-    /// The role that settings describe, whose values were checked when they were read; `None` if they name none.
+    /// The role that two settings describe, which were checked when they were read; `None` if they name none. Each caller has
+    /// its own error of a setting, and makes it of this one.
     ///
     /// # Errors
     ///
     /// There is an external id, and no role.
     pub fn of(
-        arn: Option<String>,
-        external_id: Option<String>,
+        arn: Option<impl Into<String>>,
+        external_id: Option<impl Into<String>>,
     ) -> Result<Option<Role>, ExternalIdAlone> {
         match (arn, external_id) {
-            (Some(arn), external_id) => Ok(Some(Role { arn, external_id })),
+            (Some(arn), external_id) => Ok(Some(Role {
+                arn: arn.into(),
+                external_id: external_id.map(Into::into),
+            })),
             (None, None) => Ok(None),
             (None, Some(_)) => Err(ExternalIdAlone),
         }
@@ -138,10 +142,11 @@ mod tests {
 
     #[test]
     fn an_external_id_needs_a_role_and_a_role_has_an_account() {
-        let (arn, id) = ("arn:aws:iam::111122223333:role/r", Some("x1".to_owned()));
-        let role = Role::of(Some(arn.to_owned()), id.clone()).unwrap().unwrap();
+        let (arn, id) = ("arn:aws:iam::111122223333:role/r", Some("x1"));
+        let role = Role::of(Some(arn), id).unwrap().unwrap();
         assert_eq!((role.arn(), role.account()), (arn, Some("111122223333")));
-        assert_eq!(Role::of(None, None), Ok(None));
-        assert_eq!(Role::of(None, id), Err(ExternalIdAlone));
+        let none: Option<&str> = None;
+        assert_eq!(Role::of(none, none), Ok(None));
+        assert_eq!(Role::of(none, id), Err(ExternalIdAlone));
     }
 }

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use aws::Aws;
+use aws::{Aws, ExternalIdAlone};
 use serde::de::{Deserialize, Deserializer};
 use settings::{Choice, Entry, PointInTime};
 use time::OffsetDateTime;
@@ -87,6 +87,16 @@ pub struct SettingError {
     pub setting: &'static str,
     /// What is wrong, without the value.
     pub problem: String,
+}
+
+/// Of the settings `role_arn` and `external_id`, which [`aws::Role::of`] checks together.
+impl From<ExternalIdAlone> for SettingError {
+    fn from(alone: ExternalIdAlone) -> SettingError {
+        SettingError {
+            setting: "external_id",
+            problem: alone.to_string(),
+        }
+    }
 }
 
 /// A range of time for a source without a past.

@@ -10,7 +10,6 @@ pub mod flyte;
 mod kind;
 pub mod logs;
 pub mod redshift;
-mod role;
 mod saved;
 pub mod sqs;
 #[cfg(test)]

@@ -201,7 +201,7 @@ mod tests {
         };
         let address = ([127, 0, 0, 1], 0).into();
         let service = StandIn::start(address, settings).await.unwrap();
-        let role = aws::Role::of(Some(ROLE.to_owned()), None).unwrap();
+        let role = aws::Role::of(Some(ROLE.to_owned()), None::<String>).unwrap();
         let lookups = Lookups::new(&service.aws().assume(role.as_ref(), "lookup"));
         (lookups.resolve(names()).await, service)
     }

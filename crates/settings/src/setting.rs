@@ -61,6 +61,13 @@ impl<F: Format> Setting<F> {
     }
 }
 
+/// For functions that take the text of settings without knowing their formats.
+impl<F: Format<Value = String>> From<Setting<F>> for String {
+    fn from(setting: Setting<F>) -> String {
+        setting.0
+    }
+}
+
 impl<F: Format> Deref for Setting<F> {
     type Target = F::Value;
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use aws::Aws;
+use aws::{Aws, ExternalIdAlone};
 
 use crate::secret::Credential;
 use crate::{Kind, KindConfig, TargetName};
@@ -73,6 +73,16 @@ pub enum SettingError {
         /// The other setting.
         with: &'static str,
     },
+}
+
+/// Of the settings `role_arn` and `external_id`, which [`aws::Role::of`] checks together.
+impl From<ExternalIdAlone> for SettingError {
+    fn from(_: ExternalIdAlone) -> SettingError {
+        SettingError::RequiredWith {
+            setting: "role_arn",
+            with: "external_id",
+        }
+    }
 }
 
 /// What a target may need of the process that opens it.

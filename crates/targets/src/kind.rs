@@ -13,7 +13,6 @@ pub(crate) mod file;
 pub(crate) mod glue;
 pub(crate) mod openlineage;
 mod place;
-mod role;
 #[cfg(test)]
 mod tests;
 

@@ -12,7 +12,7 @@ use sources::crawler::Tables;
 use time::OffsetDateTime;
 
 use super::plan::millis;
-use crate::{SettingError, role};
+use crate::SettingError;
 
 /// How far back the first poll reads without a setting: over a weekly crawl.
 const LOOKBACK: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -130,10 +130,10 @@ impl CrawlerSettings {
                 errors.push(invalid(format!("{name:?} is named twice")));
             }
         }
-        let role = match role::read(self.role_arn, self.external_id) {
+        let role = match Role::of(self.role_arn, self.external_id) {
             Ok(role) if errors.is_empty() => role,
             role => {
-                errors.extend(role.err());
+                errors.extend(role.err().map(SettingError::from));
                 return Err(errors);
             }
         };

@@ -5,6 +5,7 @@ mod config;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use aws::Role;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use settings::{
@@ -13,7 +14,7 @@ use settings::{
 };
 use sources::redshift::{DatasetName, Options, Reporter, SqlFacet, Warehouse};
 
-use crate::{SettingError, role};
+use crate::SettingError;
 pub(crate) use config::SavedHistory;
 pub use config::{RedshiftConfig, WarehouseName};
 
@@ -203,8 +204,11 @@ impl RedshiftSettings {
         if database.is_none() {
             invalid("database", "required");
         }
-        let role = role::read(self.role_arn, self.external_id);
-        let role = role.map_err(|error| errors.push(error)).ok().flatten();
+        let role = Role::of(self.role_arn, self.external_id);
+        let role = role
+            .map_err(|error| errors.push(error.into()))
+            .ok()
+            .flatten();
         match (warehouse, database) {
             (Some(warehouse), Some(database)) if errors.is_empty() => Ok(RedshiftConfig {
                 role,

@@ -286,8 +286,7 @@ fn redshift(settings: RedshiftSettings, target: Kind) -> (Redshift, bool) {
 
 /// The role that is assumed for looking up names.
 fn redshift_role(settings: &RedshiftSettings, problems: &mut Problems) -> Option<aws::Role> {
-    let arn = settings.role_arn.as_deref().cloned();
-    let role = aws::Role::of(arn, settings.external_id.as_deref().cloned());
+    let role = aws::Role::of(settings.role_arn.clone(), settings.external_id.clone());
     role.unwrap_or_else(|ExternalIdAlone| {
         let message = "is required with redshift.external_id";
         let cause = "redshift.external_id";

@@ -31,7 +31,6 @@ use time::OffsetDateTime;
 use tokio::time::{Instant, timeout};
 use tracing::info;
 
-use super::role;
 use crate::rate::RateController;
 use crate::response::{OwnCredentials, ResponseDetail, ResponseFilter, escaped};
 use crate::{
@@ -149,10 +148,10 @@ impl GlueSettings {
                 reason: "expected a size from 1 KB to 512 KB",
             });
         }
-        let role = match role::read(self.role_arn, self.external_id) {
+        let role = match Role::of(self.role_arn, self.external_id) {
             Ok(role) if errors.is_empty() => role,
             role => {
-                errors.extend(role.err());
+                errors.extend(role.err().map(SettingError::from));
                 return Err(errors);
             }
         };

@@ -7,7 +7,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use settings::{CheckedText, Count, ExternalId, Format, OneOf, RoleArn, Setting, Text};
 
-use crate::kind::role;
 use crate::response::ResponseDetail;
 use crate::{JobEvents, Kind, SettingError};
 
@@ -92,7 +91,7 @@ impl Default for DataZoneSettings {
 
 impl DataZoneSettings {
     pub(in crate::kind) fn validate(self) -> Result<DataZoneConfig, Vec<SettingError>> {
-        let role = role::read(self.role_arn, self.external_id);
+        let role = Role::of(self.role_arn, self.external_id).map_err(SettingError::from);
         let domain_id = self.domain_id.ok_or(SettingError::Required {
             setting: DOMAIN_ID,
             kind: Kind::DataZone,
