@@ -65,6 +65,14 @@ pub enum Term {
     Word(String),
 }
 
+/// A term about an outcome: see [`Term::of_outcome`].
+pub(crate) enum OutcomeTerm<'t> {
+    Outcome(Outcome),
+    Target(&'t Pattern),
+    Rule(&'t Pattern),
+    Reason(&'t Pattern),
+}
+
 /// A text in which `*` stands for any text. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern(String);
@@ -102,6 +110,26 @@ pub struct SearchError {
     pub place: usize,
     /// What is wrong, and what was expected.
     pub message: String,
+}
+
+impl Term {
+    /// The term, if it tells of an outcome.
+    pub(crate) fn of_outcome(&self) -> Option<OutcomeTerm<'_>> {
+        match self {
+            Term::Outcome(outcome) => Some(OutcomeTerm::Outcome(*outcome)),
+            Term::Target(target) => Some(OutcomeTerm::Target(target)),
+            Term::Rule(rule) => Some(OutcomeTerm::Rule(rule)),
+            Term::Reason(reason) => Some(OutcomeTerm::Reason(reason)),
+            Term::Job(_)
+            | Term::Dataset(_)
+            | Term::Run(_)
+            | Term::Id(_)
+            | Term::Kind(_)
+            | Term::Since(_)
+            | Term::Until(_)
+            | Term::Word(_) => None,
+        }
+    }
 }
 
 impl Pattern {

@@ -6,7 +6,7 @@ use rusqlite::types::Value;
 
 use super::Page;
 use super::frequency::Frequency;
-use crate::search::{IdStart, Pattern, Search, Term};
+use crate::search::{IdStart, OutcomeTerm, Pattern, Search, Term};
 
 /// A node whose name, or whose namespace and name, is like a pattern. It is bound twice, the second time after [`OR_WHOLE`].
 pub(super) const GLOB: &str = "name GLOB ";
@@ -134,18 +134,20 @@ impl Conditions {
             values.push(value);
         };
         let (mut is_delivered, mut is_rare) = (true, false);
-        for (term, frequency) in terms.iter().zip(frequencies) {
+        let all = terms.iter().zip(frequencies);
+        let all = all.filter_map(|(term, frequency)| Some((term.of_outcome()?, frequency)));
+        for (term, frequency) in all {
             match term {
-                Term::Outcome(outcome) => {
-                    is_delivered &= *outcome == crate::Outcome::Delivered;
+                OutcomeTerm::Outcome(outcome) => {
+                    is_delivered &= outcome == crate::Outcome::Delivered;
                     and(" AND o.outcome = ", outcome.name().to_owned().into(), "");
                 }
-                Term::Target(target) => and(" AND o.target GLOB ", glob(target), ""),
-                Term::Reason(reason) => {
+                OutcomeTerm::Target(target) => and(" AND o.target GLOB ", glob(target), ""),
+                OutcomeTerm::Reason(reason) => {
                     is_delivered = false;
                     and(" AND o.reason GLOB ", glob(reason), "");
                 }
-                Term::Rule(rule) => {
+                OutcomeTerm::Rule(rule) => {
                     is_rare |= *frequency == Frequency::Rare;
                     and(&format!(" AND {HAS_RULE}"), lined(rule), "");
                     // These may have matched the end of one rule and the beginning of another.
@@ -157,14 +159,6 @@ impl Conditions {
                         );
                     }
                 }
-                Term::Job(_)
-                | Term::Dataset(_)
-                | Term::Run(_)
-                | Term::Id(_)
-                | Term::Kind(_)
-                | Term::Since(_)
-                | Term::Until(_)
-                | Term::Word(_) => {}
             }
         }
         if values.is_empty() {

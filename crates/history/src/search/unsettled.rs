@@ -26,17 +26,7 @@ pub struct Unsettled<'e> {
 impl Search {
     /// Whether a term tells of an outcome, so that no event without one matches.
     pub fn needs_outcome(&self) -> bool {
-        self.terms.iter().any(|term| match term {
-            Term::Outcome(_) | Term::Target(_) | Term::Rule(_) | Term::Reason(_) => true,
-            Term::Job(_)
-            | Term::Dataset(_)
-            | Term::Run(_)
-            | Term::Id(_)
-            | Term::Kind(_)
-            | Term::Since(_)
-            | Term::Until(_)
-            | Term::Word(_) => false,
-        })
+        self.terms.iter().any(|term| term.of_outcome().is_some())
     }
 
     /// Whether all terms match an event that has no outcome. `now` is in milliseconds since 1970.
