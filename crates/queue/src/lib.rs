@@ -34,8 +34,8 @@ pub use ledger::{Ledger, MOVED_MEANWHILE};
 pub use log::{
     AcceptedBetween, BodyLimits, Condition, Consumer, ConsumerStart, ConsumerStatus, DeadLetter,
     Form, FoundLetter, KeptEvent, LetterStep, LettersUntil, Log, LogOptions, LoggedBody,
-    LoggedEvent, LoggedEvents, Order, OwnerTarget, Retention, Search, SearchHit, SearchStep, Start,
-    Status, WaitingEvent,
+    LoggedEvent, LoggedEvents, Order, OwnerTarget, Retention, Search, SearchHit, SearchStep,
+    SoughtText, Start, Status, WaitingEvent,
 };
 pub use memory::{DoneEvent, Memory, MemoryLimits};
 pub use message::{BodyHash, Message, SendError, SendOutcome, SharedEvent};

@@ -88,7 +88,7 @@ pub use dead_letter_groups::{FoundLetter, LetterStep, LettersUntil};
 pub use dead_letters::DeadLetter;
 pub use read::{AcceptedBetween, LoggedEvent, LoggedEvents};
 pub use retention::Retention;
-pub use search::{Condition, Form, KeptEvent, Order, Search, SearchHit, SearchStep};
+pub use search::{Condition, Form, KeptEvent, Order, Search, SearchHit, SearchStep, SoughtText};
 pub use status::Status;
 pub use waiting::WaitingEvent;
 

@@ -26,7 +26,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::http::Rejection;
-use crate::queue::{Form, Log, QueueError, SearchHit};
+use crate::queue::{Form, Log, QueueError, SearchHit, SoughtText};
 
 use query::Page;
 
@@ -185,7 +185,7 @@ impl ReadBack {
         let found = super::in_turn(&self.reads, find(log.clone(), all)).await;
         let mut found = found.map_err(stopped)??;
         let rest = found.iter_mut().zip(sought);
-        let mut rest: Vec<_> = rest.filter(|(found, _)| found.is_none()).collect();
+        let mut rest: Vec<_> = rest.filter(|(found, _)| !found.is_found()).collect();
         for some in rest.chunks_mut(MAX_LOOKED_UP_FAR) {
             let sought = some.iter().map(|(_, sought)| sought.clone()).collect();
             let find = |log: Log, sought| async move { log.distant_texts_of(sought, form).await };
@@ -194,7 +194,7 @@ impl ReadBack {
                 **found = text;
             }
         }
-        Ok(found.into_iter().map(Option::flatten).collect())
+        Ok(found.into_iter().map(SoughtText::into_text).collect())
     }
 
     /// Returns the body of this text, which is in memory as long as the client has not taken it. Releases what it does not need.

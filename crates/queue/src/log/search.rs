@@ -24,7 +24,7 @@ use crate::QueueError;
 
 use part::{Part, begin, end};
 
-pub use by_id::KeptEvent;
+pub use by_id::{KeptEvent, SoughtText};
 
 /// Most events that one step looks at, and most bytes of texts that it reads beyond the first.
 const STEP: i64 = 1_024;

@@ -27,6 +27,35 @@ pub struct KeptEvent {
     pub stored: Option<StoredForm>,
 }
 
+/// The text of an event that is sought by its id and its time, in a form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SoughtText {
+    /// The event was found, and this is its text.
+    Found(String),
+    /// The event was found, but not in this form: the store does not have it.
+    NotInForm,
+    /// The event was not found: it was deleted, never was here, or was accepted at another time.
+    NotFound,
+}
+
+impl SoughtText {
+    /// The text, if there is one.
+    pub fn into_text(self) -> Option<String> {
+        match self {
+            SoughtText::Found(text) => Some(text),
+            SoughtText::NotInForm | SoughtText::NotFound => None,
+        }
+    }
+
+    /// Whether the event was found, in this form or not.
+    pub fn is_found(&self) -> bool {
+        match self {
+            SoughtText::Found(_) | SoughtText::NotInForm => true,
+            SoughtText::NotFound => false,
+        }
+    }
+}
+
 impl Log {
     /// Returns the event with this id, which was accepted at about this time, in milliseconds since 1970. `None`: it was deleted,
     /// or never was here.
@@ -45,14 +74,13 @@ impl Log {
     }
 
     /// Returns the texts in this form of some events, by their ids and times, in one snapshot, in the order in which they are asked for.
-    /// `None`: it was not found. `Some(None)`: it was, and the store does not have it. Some dozens are asked for at once: their texts are
-    /// in memory together, and each may be of another time. Only events that were accepted within two seconds of these times are compared:
-    /// see [`distant_texts_of`](Log::distant_texts_of).
+    /// Some dozens are asked for at once: their texts are in memory together, and each may be of another time. Only events that were
+    /// accepted within two seconds of these times are compared: see [`distant_texts_of`](Log::distant_texts_of).
     pub async fn texts_of(
         &self,
         sought: Vec<(String, i64)>,
         form: Form,
-    ) -> Result<Vec<Option<Option<String>>>, QueueError> {
+    ) -> Result<Vec<SoughtText>, QueueError> {
         self.texts_within(sought, form, CLOSE).await
     }
 
@@ -62,7 +90,7 @@ impl Log {
         &self,
         sought: Vec<(String, i64)>,
         form: Form,
-    ) -> Result<Vec<Option<Option<String>>>, QueueError> {
+    ) -> Result<Vec<SoughtText>, QueueError> {
         self.texts_within(sought, form, DISORDER).await
     }
 
@@ -71,13 +99,13 @@ impl Log {
         sought: Vec<(String, i64)>,
         form: Form,
         within: i64,
-    ) -> Result<Vec<Option<Option<String>>>, QueueError> {
+    ) -> Result<Vec<SoughtText>, QueueError> {
         let texts = move |connection: &Connection| {
             let snapshot = connection.unchecked_transaction()?;
             let found = find(&snapshot, &sought, within)?.into_iter();
             let texts = found.map(|found| match found {
-                Some(found) => shown(&snapshot, found, form).map(Some),
-                None => Ok(None),
+                Some(found) => shown(&snapshot, found, form),
+                None => Ok(SoughtText::NotFound),
             });
             texts.collect()
         };
@@ -204,12 +232,13 @@ impl Group<'_> {
     }
 }
 
-/// Returns the text of an event in this form. `None`: the store does not have it.
-fn shown(connection: &Connection, found: Found, form: Form) -> rusqlite::Result<Option<String>> {
-    match form {
-        Form::Stored if !view_of(connection, found, 0)?.shows(found.seq) => Ok(None),
-        Form::Accepted | Form::Stored => event_text(connection, form, found.seq),
-    }
+/// Returns the text of an event that was found, in this form.
+fn shown(connection: &Connection, found: Found, form: Form) -> rusqlite::Result<SoughtText> {
+    let text = match form {
+        Form::Stored if !view_of(connection, found, 0)?.shows(found.seq) => None,
+        Form::Accepted | Form::Stored => event_text(connection, form, found.seq)?,
+    };
+    Ok(text.map_or(SoughtText::NotInForm, SoughtText::Found))
 }
 
 fn kept(connection: &Connection, id: &str, found: Found) -> rusqlite::Result<KeptEvent> {

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::*;
-use crate::StoredForm;
+use crate::{SoughtText, StoredForm};
 
 const SECOND: i64 = 1_000;
 
@@ -58,21 +58,30 @@ async fn write(log: &Log, rows: Vec<Row>) -> Vec<i64> {
     log.journal.write(write).await.unwrap()
 }
 
-/// The text of an event in this form, if it has it.
-fn in_form(found: KeptEvent, form: Form) -> Option<String> {
+/// The text in this form of an event that is looked for alone.
+fn in_form(found: Option<KeptEvent>, form: Form) -> SoughtText {
+    let Some(found) = found else {
+        return SoughtText::NotFound;
+    };
     match (form, found.stored) {
-        (Form::Accepted, _) | (Form::Stored, Some(StoredForm::Accepted)) => Some(found.event.body),
-        (Form::Stored, Some(StoredForm::Changed(text))) => Some(text.to_string()),
-        (Form::Stored, None) => None,
+        (Form::Accepted, _) | (Form::Stored, Some(StoredForm::Accepted)) => {
+            SoughtText::Found(found.event.body)
+        }
+        (Form::Stored, Some(StoredForm::Changed(text))) => SoughtText::Found(text.to_string()),
+        (Form::Stored, None) => SoughtText::NotInForm,
     }
 }
 
 /// The texts of several events, with those that are further from their times.
-async fn all_texts(log: &Log, sought: &[(String, i64)], form: Form) -> Vec<Option<Option<String>>> {
+async fn all_texts(log: &Log, sought: &[(String, i64)], form: Form) -> Vec<SoughtText> {
     let close = log.texts_of(sought.to_vec(), form).await.unwrap();
     let distant = log.distant_texts_of(sought.to_vec(), form).await.unwrap();
     let both = close.into_iter().zip(distant);
-    both.map(|(close, distant)| close.or(distant)).collect()
+    let nearest = |(close, distant): (SoughtText, SoughtText)| match close {
+        SoughtText::Found(_) | SoughtText::NotInForm => close,
+        SoughtText::NotFound => distant,
+    };
+    both.map(nearest).collect()
 }
 
 proptest! {
@@ -95,7 +104,7 @@ proptest! {
                 let mut expected = Vec::new();
                 for (id, near) in &sought {
                     let found = log.event(id.clone(), *near).await.unwrap();
-                    expected.push(found.map(|it| in_form(it, form)));
+                    expected.push(in_form(found, form));
                 }
                 assert_eq!(all_texts(&log, &sought, form).await, expected);
             }
@@ -130,8 +139,11 @@ async fn each_event_is_found_by_its_own_time_in_the_order_of_asking() {
         at("7", 507),
     ];
     let found = log.texts_of(sought, Form::Accepted).await.unwrap();
-    let text = |n: i64| Some(Some(format!("text {n}")));
-    assert_eq!(found, [text(507), None, text(8), text(7), text(507)]);
+    let text = |n: i64| SoughtText::Found(format!("text {n}"));
+    assert_eq!(
+        found,
+        [text(507), SoughtText::NotFound, text(8), text(7), text(507)]
+    );
 }
 
 #[tokio::test]
@@ -142,10 +154,8 @@ async fn an_event_that_is_further_from_its_time_is_found_only_among_the_distant_
     let sought = vec![("9".to_owned(), begin + 39 * SECOND)];
     let close = log.texts_of(sought.clone(), Form::Accepted).await.unwrap();
     let distant = log.distant_texts_of(sought, Form::Accepted).await.unwrap();
-    assert_eq!(
-        (close, distant),
-        (vec![None], vec![Some(Some("text 9".to_owned()))])
-    );
+    assert_eq!(close, [SoughtText::NotFound]);
+    assert_eq!(distant, [SoughtText::Found("text 9".to_owned())]);
 }
 
 #[tokio::test]
@@ -158,7 +168,7 @@ async fn events_are_found_however_many_they_are_and_whatever_is_in_their_ids() {
         let sought = sought.map(|(time, id)| (id.clone(), time)).collect();
         let found = log.texts_of(sought, Form::Accepted).await.unwrap();
         let expected: Vec<_> = (0..count)
-            .map(|n| Some(Some(format!("text {n}"))))
+            .map(|n| SoughtText::Found(format!("text {n}")))
             .collect();
         assert_eq!(found, expected);
     }
