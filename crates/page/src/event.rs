@@ -18,7 +18,7 @@ use serde_json::json;
 use crate::line::events::{EventTexts, NoTexts};
 use crate::query::link;
 use crate::reads::in_turn;
-use crate::shell::{self, Screen};
+use crate::shell;
 use crate::text::{name, shown};
 use crate::time::{duration, number, time};
 use crate::visit::{Fault, Visit};
@@ -181,13 +181,8 @@ impl Known {
     }
 
     fn screen(&self, site: &Site, visit: &Visit, show: Show, others: Option<&Found>) -> Response {
-        let screen = Screen {
-            title: &self.title(),
-            path: "",
-            find: "",
-            content: self.content(site, visit, show, others),
-        };
-        shell::respond(site, visit, screen)
+        let content = self.content(site, visit, show, others);
+        shell::plain(site, visit, "", &self.title(), content)
     }
 
     fn json(&self) -> Response {

@@ -29,7 +29,7 @@ use maud::{Markup, html};
 use serde::Serialize;
 
 use crate::Site;
-use crate::shell::{self, Screen};
+use crate::shell;
 use crate::text::{name, shown};
 use crate::visit::{Fault, Visit};
 use read::{Looked, Read};
@@ -135,13 +135,7 @@ async fn found(site: &Site, visit: &Visit, wish: &Wish, read: Read) -> Result<Re
         div #list { (list) }
         script src=(asset(site.assets().lineage())) type="module" {}
     };
-    let screen = Screen {
-        title: &title,
-        path: PATH,
-        find: "",
-        content,
-    };
-    Ok(shell::respond(site, visit, screen))
+    Ok(shell::plain(site, visit, PATH, &title, content))
 }
 
 fn head(wish: &Wish, title: &str) -> Markup {
@@ -187,13 +181,7 @@ fn unknown(site: &Site, visit: &Visit, node: &NodeRef, near: &[history::KnownNod
         }
         p { a href=(subject(site, node)) { "Events that name it" } " · " a href=(site.path(PATH)) { "What there is" } }
     };
-    let screen = Screen {
-        title: "Not in the lineage",
-        path: PATH,
-        find: "",
-        content,
-    };
-    let mut response = shell::respond(site, visit, screen);
+    let mut response = shell::plain(site, visit, PATH, "Not in the lineage", content);
     *response.status_mut() = StatusCode::NOT_FOUND;
     response
 }

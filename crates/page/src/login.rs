@@ -14,7 +14,7 @@ use crate::line::{Credentials, Denial, Role, Visitor};
 use crate::query::Query;
 use crate::security::{by, form, visitor};
 use crate::session;
-use crate::shell::{self, Screen};
+use crate::shell;
 use crate::visit::{Fault, THEME, Visit};
 
 /// How long the chosen colours are remembered: a year.
@@ -175,13 +175,7 @@ fn ask(site: &Site, visit: &Visit, next: &str, error: Option<&str>) -> Response 
             }
         }
     };
-    let screen = Screen {
-        title: "Log in",
-        path: "",
-        find: "",
-        content,
-    };
-    shell::respond(site, visit, screen)
+    shell::plain(site, visit, "", "Log in", content)
 }
 
 /// The request, of whomever it is.

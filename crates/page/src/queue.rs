@@ -23,7 +23,7 @@ use crate::line::queue::{
 };
 use crate::query::Query;
 use crate::security::form;
-use crate::shell::{self, Screen};
+use crate::shell;
 use crate::text::{REASON, shown};
 use crate::time::{counted, number, time};
 use crate::visit::{Fault, Visit};
@@ -328,13 +328,7 @@ fn progress(site: &Site, visit: &Visit, redrive: &RedriveState) -> Markup {
 }
 
 fn screen(site: &Site, visit: &Visit, title: &str, content: Markup) -> Response {
-    let screen = Screen {
-        title,
-        path: PATH,
-        find: "",
-        content,
-    };
-    shell::respond(site, visit, screen)
+    shell::plain(site, visit, PATH, title, content)
 }
 
 fn read<'b>(body: &'b [u8], known: &[&str]) -> Result<Query<'b>, Fault> {

@@ -56,6 +56,23 @@ pub(crate) fn respond(site: &Site, visit: &Visit, screen: Screen<'_>) -> Respons
     response
 }
 
+/// Responds with a screen on which nothing is being looked for. Its path in the navigation is empty if it is not there.
+pub(crate) fn plain(
+    site: &Site,
+    visit: &Visit,
+    path: &str,
+    title: &str,
+    content: Markup,
+) -> Response {
+    let screen = Screen {
+        title,
+        path,
+        find: "",
+        content,
+    };
+    respond(site, visit, screen)
+}
+
 /// Responds with a part of a screen, for a script.
 pub(crate) fn fragment(content: Markup) -> Response {
     let mut response = content.into_string().into_response();
@@ -89,13 +106,7 @@ pub(crate) fn fault(site: &Site, visit: &Visit, title: &str, why: &str) -> Respo
         h1 { (title) }
         p .problem { (shown(why, 2_000)) }
     };
-    let screen = Screen {
-        title,
-        path: "",
-        find: "",
-        content,
-    };
-    respond(site, visit, screen)
+    plain(site, visit, "", title, content)
 }
 
 /// The page for a key that may not do what was asked for.
@@ -125,13 +136,7 @@ pub(crate) fn refused(site: &Site, visit: &Visit, reason: Denial) -> Response {
             p { a href=(site.path("/login")) { "Log in with another key" } }
         }
     };
-    let screen = Screen {
-        title,
-        path: "",
-        find: "",
-        content,
-    };
-    let mut response = respond(site, visit, screen);
+    let mut response = plain(site, visit, "", title, content);
     *response.status_mut() = StatusCode::FORBIDDEN;
     response
 }

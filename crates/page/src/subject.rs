@@ -14,7 +14,7 @@ use crate::events;
 use crate::lineage::wish::{Wish, kind_name};
 use crate::lineage::{self, events_of, kind, state_of, subject};
 use crate::query::link;
-use crate::shell::{self, Screen};
+use crate::shell;
 use crate::text::{name, shown};
 use crate::time::{duration, number, time};
 use crate::visit::{Fault, Visit};
@@ -167,13 +167,7 @@ pub(crate) async fn run(
 }
 
 fn screen(site: &Site, visit: &Visit, title: &str, content: Markup) -> Response {
-    let screen = Screen {
-        title,
-        path: "",
-        find: "",
-        content,
-    };
-    shell::respond(site, visit, screen)
+    shell::plain(site, visit, "", title, content)
 }
 
 /// Finds the last events that a search matches. A name that is too long for one has none.

@@ -18,7 +18,7 @@ use crate::line::rules::{Problem, TargetRules, TrialFailure, TrialReport, TrialR
 use crate::lineage::{blocking, compared};
 use crate::query::{Query, link};
 use crate::security;
-use crate::shell::{self, Screen};
+use crate::shell;
 use crate::text::{REASON, shown};
 use crate::time::number;
 use crate::visit::{Fault, Visit};
@@ -314,13 +314,7 @@ fn command_text(base: &str, kind: &str, form: &Form<'_>, has_keys: bool) -> Stri
 }
 
 fn screen(site: &Site, visit: &Visit, title: &str, content: Markup) -> Response {
-    let screen = Screen {
-        title,
-        path: PATH,
-        find: "",
-        content,
-    };
-    shell::respond(site, visit, screen)
+    shell::plain(site, visit, PATH, title, content)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::wish::{View, Wish};
 use super::{PATH, kind, state_of};
 use crate::Site;
 use crate::query::link;
-use crate::shell::{self, Screen};
+use crate::shell;
 use crate::text::{name, shown};
 use crate::time::{number, time};
 use crate::visit::{Fault, Visit};
@@ -98,13 +98,7 @@ pub(super) async fn find(
 }
 
 fn screen(site: &Site, visit: &Visit, title: &str, content: Markup) -> Response {
-    let screen = Screen {
-        title,
-        path: PATH,
-        find: "",
-        content,
-    };
-    shell::respond(site, visit, screen)
+    shell::plain(site, visit, PATH, title, content)
 }
 
 fn finder(site: &Site, text: &str, namespace: Option<&str>) -> Markup {
