@@ -10,7 +10,7 @@ mod table;
 
 pub(crate) use cloud::{athena, bigquery};
 
-use super::url::{Url, settings};
+use super::url::{Url, setting, settings};
 use super::{name, oracle};
 use table::DRIVERS;
 
@@ -187,16 +187,7 @@ impl Driver {
             settings_of_url = settings(url.tail.trim_start_matches('/'), &[',']);
             path = "";
         }
-        let setting = |keys: &[&str]| {
-            let value = |key: &&str| {
-                settings_of_url
-                    .iter()
-                    .find(|(name, _)| name.eq_ignore_ascii_case(key))
-            };
-            keys.iter()
-                .find_map(value)
-                .map(|(_, value)| (*value).to_owned())
-        };
+        let setting = |keys: &[&str]| setting(&settings_of_url, keys);
         let mut at = UrlParts {
             database: setting(self.database),
             schema: setting(self.schema).or_else(|| search_path(&setting(&["options"])?)),

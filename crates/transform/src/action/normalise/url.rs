@@ -159,3 +159,13 @@ pub(super) fn settings<'n>(text: &'n str, separators: &[char]) -> Vec<(&'n str, 
         .filter(|(_, value)| !value.is_empty())
         .collect()
 }
+
+/// The value of the first of these keys, in any case, that is among settings.
+pub(super) fn setting(settings: &[(&str, &str)], keys: &[&str]) -> Option<String> {
+    let of_key = |key: &&str| {
+        let mut settings = settings.iter();
+        settings.find(|(name, _)| name.eq_ignore_ascii_case(key))
+    };
+    let (_, value) = keys.iter().find_map(of_key)?;
+    Some((*value).to_owned())
+}

@@ -4,7 +4,7 @@ use openlineage::Identity;
 
 use super::super::{
     NormalisedDataset, name, placed,
-    url::{Url, settings},
+    url::{Url, setting, settings},
 };
 use super::table::PLAIN;
 use super::{Driver, UrlParts, before};
@@ -22,16 +22,7 @@ pub(crate) fn athena(url: &Url<'_>, dataset: &Identity) -> NormalisedDataset {
     let mut parts = url.rest.split(';');
     let host = parts.next().unwrap_or_default();
     let found = settings(url.rest, &[';', '&', '?']);
-    let setting = |keys: &[&str]| {
-        let value = |key: &&str| {
-            found
-                .iter()
-                .find(|(name, _)| name.eq_ignore_ascii_case(key))
-        };
-        keys.iter()
-            .find_map(value)
-            .map(|(_, value)| (*value).to_owned())
-    };
+    let setting = |keys: &[&str]| setting(&found, keys);
     let authority =
         match setting(&["awsregion", "region"]).map(|region| region.to_ascii_lowercase()) {
             Some(region) if host.contains('=') || host.is_empty() => {
@@ -54,15 +45,7 @@ pub(crate) fn athena(url: &Url<'_>, dataset: &Identity) -> NormalisedDataset {
     if dataset.name.is_empty() {
         at.path = before(url.tail, &[';', '?']).to_owned();
     }
-    let written = || {
-        let key = |key: &str, value: &Option<String>| {
-            value
-                .as_ref()
-                .map(|value| format!(";{key}={value}"))
-                .unwrap_or_default()
-        };
-        key("Catalog", &at.database) + &key("Schema", &at.schema)
-    };
+    let written = || written("Catalog", &at.database) + &written("Schema", &at.schema);
     let (name, tail, left) = match placed(&ATHENA, &at, &dataset.name) {
         Ok(name) => (name, String::new(), None),
         Err(why) => (
@@ -90,16 +73,7 @@ const BIGQUERY: Driver = Driver {
 
 pub(crate) fn bigquery(url: &Url<'_>, dataset: &Identity) -> NormalisedDataset {
     let found = settings(url.rest, &[';', '&', '?']);
-    let setting = |keys: &[&str]| {
-        let value = |key: &&str| {
-            found
-                .iter()
-                .find(|(name, _)| name.eq_ignore_ascii_case(key))
-        };
-        keys.iter()
-            .find_map(value)
-            .map(|(_, value)| (*value).to_owned())
-    };
+    let setting = |keys: &[&str]| setting(&found, keys);
     let at = UrlParts {
         database: setting(BIGQUERY.database),
         schema: setting(BIGQUERY.schema),
@@ -122,17 +96,12 @@ pub(crate) fn bigquery(url: &Url<'_>, dataset: &Identity) -> NormalisedDataset {
         true => Err("it has no name"),
         false => BIGQUERY.placed(&dataset.name, &at),
     };
-    let key = |key: &str, value: &Option<String>| {
-        value
-            .as_ref()
-            .map(|value| format!(";{key}={value}"))
-            .unwrap_or_default()
-    };
     let (namespace, name, left) = match placed {
         Ok(name) => ("bigquery".to_owned(), name, None),
         // Without the other settings, which describe the user.
         Err(why) if dataset.name.is_empty() => {
-            let settings = key("ProjectId", &by_setting.0) + &key("DefaultDataset", &by_setting.1);
+            let settings =
+                written("ProjectId", &by_setting.0) + &written("DefaultDataset", &by_setting.1);
             (
                 format!("bigquery://{plain}{settings}"),
                 String::new(),
@@ -140,7 +109,8 @@ pub(crate) fn bigquery(url: &Url<'_>, dataset: &Identity) -> NormalisedDataset {
             )
         }
         Err(why) => {
-            let settings = key("ProjectId", &at.database) + &key("DefaultDataset", &at.schema);
+            let settings =
+                written("ProjectId", &at.database) + &written("DefaultDataset", &at.schema);
             (
                 format!("bigquery://{settings}"),
                 dataset.name.clone(),
@@ -152,4 +122,10 @@ pub(crate) fn bigquery(url: &Url<'_>, dataset: &Identity) -> NormalisedDataset {
         dataset: Identity { namespace, name },
         left,
     }
+}
+
+/// A setting as it stays in a namespace; nothing without a value.
+fn written(key: &str, value: &Option<String>) -> String {
+    let written = value.as_ref().map(|value| format!(";{key}={value}"));
+    written.unwrap_or_default()
 }
