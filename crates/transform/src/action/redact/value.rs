@@ -1,6 +1,6 @@
 //! Finds the end of a value that follows the name of a secret. Pure; reads forward and no further than needed.
 //!
-//! Called by `settings.rs` and `command.rs`.
+//! Called by `settings.rs` and `command.rs`; `sql/lexer.rs` shares how a string in `q'[…]'` ends.
 
 use std::ops::Range;
 
@@ -55,6 +55,11 @@ pub(super) fn literal(text: &str) -> Option<Literal> {
 
 fn q_quoted(text: &str) -> Option<Literal> {
     let open = text.chars().nth(1)?;
+    between(text, 1 + open.len_utf8(), &end_of_q(open))
+}
+
+/// The end of a string of Oracle that begins with `q'` and this character: its pair, or itself, and a quote.
+pub(super) fn end_of_q(open: char) -> String {
     let close = match open {
         '[' => ']',
         '(' => ')',
@@ -62,7 +67,7 @@ fn q_quoted(text: &str) -> Option<Literal> {
         '<' => '>',
         other => other,
     };
-    between(text, 1 + open.len_utf8(), &format!("{close}'"))
+    format!("{close}'")
 }
 
 fn dollars(text: &str) -> Option<Literal> {

@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use super::super::value::end_of_q;
 use super::dialect::{Dollar, Double, Lexis, Raw};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -329,14 +330,7 @@ impl<'s> Lexer<'s> {
             return false;
         };
         self.at += open.len_utf8();
-        let close = match open {
-            '[' => ']',
-            '(' => ')',
-            '{' => '}',
-            '<' => '>',
-            other => other,
-        };
-        let end = format!("{close}'");
+        let end = end_of_q(open);
         let rest = self.rest();
         let found = rest.find(&end);
         self.at += found.map_or(rest.len(), |at| at + end.len());
