@@ -40,8 +40,8 @@ pub use builtin::{
 pub use conditions::Conditions;
 pub(crate) use distinct::{Uniqueness, rewrite_distinct};
 pub use examples::{Example, ExampleResult, Failure};
+pub(crate) use explain::{NameEffect, each_name, nearest};
 pub use explain::{NameMismatch, NamePosition, UntouchedName, name_positions};
-pub(crate) use explain::{each_name, nearest};
 pub(crate) use named::{NamePattern, RoleName};
 pub use pattern::Glob;
 pub(crate) use pattern::{Patterns, RegexText};

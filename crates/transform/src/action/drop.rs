@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::{Action, ActionOutput, Effect, Settings};
 use crate::rules::yaml::{FilePosition, True};
-use crate::rules::{Context, NamePattern, Reader, UntouchedName, each_name};
+use crate::rules::{Context, NameEffect, NamePattern, Reader, UntouchedName, each_name};
 
 /// The event goes no further; it is counted under the rule's name.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -79,8 +79,9 @@ impl Action for DropDatasets {
     }
 
     fn untouched(&self, event: &Event) -> Vec<UntouchedName> {
-        each_name(event, Role::Dataset, |name| {
-            (!self.0.matches(name)).then(|| self.0.mismatch("drop_datasets", name))
+        each_name(event, Role::Dataset, |name| match self.0.matches(name) {
+            true => NameEffect::Changed,
+            false => self.0.mismatch("drop_datasets", name).into(),
         })
     }
 

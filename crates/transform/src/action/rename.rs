@@ -11,7 +11,7 @@ pub(super) use settings::RenameSettings;
 
 use super::{Action, ActionOutput, Effect};
 use crate::rules::{
-    Context, NameMismatch, NamePattern, UntouchedName, each_name, nearest, rewrite_with,
+    Context, NameEffect, NameMismatch, NamePattern, UntouchedName, each_name, nearest, rewrite_with,
 };
 
 /// New names for datasets or jobs.
@@ -51,7 +51,7 @@ impl Action for Rename {
     }
 
     fn untouched(&self, event: &Event) -> Vec<UntouchedName> {
-        each_name(event, self.of, |name| self.unmet(name))
+        each_name(event, self.of, |name| self.effect_on(name))
     }
 
     fn selects(&self) -> Option<(Role, &NamePattern)> {
@@ -95,13 +95,13 @@ impl Rename {
         })
     }
 
-    /// Returns why it does not change `name`; `None` when it does.
-    fn unmet(&self, name: &Identity) -> Option<Option<NameMismatch>> {
+    /// Returns whether it changes `name`, and if not, why.
+    fn effect_on(&self, name: &Identity) -> NameEffect {
         let Some(after) = self.renamed(name) else {
-            return Some(self.only.mismatch("only", name));
+            return self.only.mismatch("only", name).into();
         };
         if after != *name {
-            return None;
+            return NameEffect::Changed;
         }
         let sides = [
             ("namespace", &self.namespace, &name.namespace),
@@ -115,14 +115,13 @@ impl Rename {
         let mut mismatches = changes.filter_map(|(side, change, text)| change.mismatch(side, text));
         let first = mismatches.next();
         // Of several changes that do not apply, reports the nearest.
-        Some(first.map(|first| {
-            match first.nearest {
-                Some(_) => first,
-                None => mismatches
-                    .find(|mismatch| mismatch.nearest.is_some())
-                    .unwrap_or(first),
-            }
-        }))
+        let nearest = first.map(|first| match first.nearest {
+            Some(_) => first,
+            None => mismatches
+                .find(|mismatch| mismatch.nearest.is_some())
+                .unwrap_or(first),
+        });
+        nearest.into()
     }
 }
 

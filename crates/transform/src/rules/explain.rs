@@ -41,11 +41,28 @@ pub struct NameMismatch {
 const LONGEST_COMPARED: usize = 300;
 const MOST_COMPARED: usize = 1_000;
 
-/// Returns each name of that role once, with the mismatch that `why` returns; `None` for a name that was changed.
+/// What a rule does to a name, as far as `explain` tells.
+pub(crate) enum NameEffect {
+    /// It changes the name, which is not listed.
+    Changed,
+    /// It applies to the name, and leaves it as it is.
+    Same,
+    /// It does not apply to the name.
+    Unmet(NameMismatch),
+}
+
+/// The effect of a rule that is not known to change the name: `None` if the name has all that the rule expects.
+impl From<Option<NameMismatch>> for NameEffect {
+    fn from(mismatch: Option<NameMismatch>) -> NameEffect {
+        mismatch.map_or(NameEffect::Same, NameEffect::Unmet)
+    }
+}
+
+/// Returns each name of that role once, except those that the rule changes by its `effect`.
 pub(crate) fn each_name(
     event: &Event,
     of: Role,
-    why: impl Fn(&Identity) -> Option<Option<NameMismatch>>,
+    effect: impl Fn(&Identity) -> NameEffect,
 ) -> Vec<UntouchedName> {
     let found = openlineage::names(event.json());
     let mut seen = BTreeSet::new();
@@ -54,7 +71,11 @@ pub(crate) fn each_name(
     names
         .filter(|name| seen.insert(name.clone()))
         .filter_map(|name| {
-            let unmet = why(&name)?;
+            let unmet = match effect(&name) {
+                NameEffect::Changed => return None,
+                NameEffect::Same => None,
+                NameEffect::Unmet(mismatch) => Some(mismatch),
+            };
             Some(UntouchedName {
                 role: of,
                 name,

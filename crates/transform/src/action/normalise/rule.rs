@@ -144,7 +144,7 @@ impl Action for NormaliseNames {
 
     fn untouched(&self, event: &Event) -> Vec<UntouchedName> {
         each_name(event, Role::Dataset, |name| {
-            Some(self.only.mismatch("only", name))
+            self.only.mismatch("only", name).into()
         })
     }
 

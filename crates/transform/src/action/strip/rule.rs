@@ -115,7 +115,7 @@ impl Action for StripNames {
 
     fn untouched(&self, event: &Event) -> Vec<UntouchedName> {
         each_name(event, self.of, |name| {
-            Some(self.only.mismatch("only", name))
+            self.only.mismatch("only", name).into()
         })
     }
 
