@@ -90,7 +90,7 @@ fn statements<'t>(text: &'t str, dialects: &[Dialect]) -> Cow<'t, str> {
         let opening = opening(text.get(..start).unwrap_or_default());
         let quote = opening.as_deref().filter(|_| unclosed < UNCLOSED);
         let end = match quote.map_or(Closing::None, |quote| closing(rest, quote)) {
-            Closing::FilePosition(length) => {
+            Closing::After(length) => {
                 let quote = opening.as_deref().unwrap_or_default();
                 let inside = rest.get(..length).unwrap_or_default();
                 out.push_str(text.get(done..start).unwrap_or_default());
@@ -179,7 +179,8 @@ const UNCLOSED: usize = 16;
 /// Whether quotes close a statement.
 enum Closing {
     /// After this many bytes.
-    FilePosition(usize),
+    After(usize),
+    /// There is no quote around it, or one that closes nothing.
     None,
     /// Not up to the end of the text.
     Unclosed,
@@ -188,14 +189,11 @@ enum Closing {
 /// The length of the statement at the start of `rest` in these quotes. A quote that begins a value closes nothing:
 /// messages quote statements without escaping the quotes in them.
 fn closing(rest: &str, quote: &str) -> Closing {
-    let found = closing_at(rest, quote);
-    found.map_or(Closing::Unclosed, |found| {
-        found.map_or(Closing::None, Closing::FilePosition)
-    })
+    first_closing(rest, quote).unwrap_or(Closing::Unclosed)
 }
 
-/// `None` if the text ends before, `Some(None)` if the quote closes nothing.
-fn closing_at(rest: &str, quote: &str) -> Option<Option<usize>> {
+/// `None` if the text ends before.
+fn first_closing(rest: &str, quote: &str) -> Option<Closing> {
     let mark = quote.chars().next_back()?;
     let slashes = quote.chars().take_while(|c| *c == '\\').count();
     let mut from = 0;
@@ -246,7 +244,10 @@ fn closing_at(rest: &str, quote: &str) -> Option<Option<usize>> {
                             | '\''
                     )
             });
-        return Some((ends && !begins).then_some(at - run.min(slashes)));
+        return Some(match ends && !begins {
+            true => Closing::After(at - run.min(slashes)),
+            false => Closing::None,
+        });
     }
 }
 
