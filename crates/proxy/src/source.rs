@@ -48,6 +48,16 @@ pub(crate) struct SourceTask {
     pub(crate) sender: Sender,
 }
 
+/// How far a source is, as far as its task knows.
+#[derive(Default)]
+enum Position {
+    /// It is not known, and has to be read.
+    #[default]
+    Unread,
+    /// It is the one that was written last; nothing if none was ever written.
+    Known(Option<Value>),
+}
+
 /// Why a step was not completed.
 enum Interruption {
     /// The source, the ledger or the queue is not available, or refuses.
@@ -91,7 +101,7 @@ impl SourcePoll {
     /// found before is in the queue.
     pub async fn until(mut self, deadline: Instant) -> Result<bool, FetchError> {
         let (stop, _timer) = stop_at(deadline);
-        let (mut position, mut is_begun) = (None, false);
+        let (mut position, mut is_begun) = (Position::default(), false);
         loop {
             let failure = match self.0.step(&mut position, &stop).await {
                 Ok(true) => {
@@ -118,7 +128,7 @@ impl SourceTask {
         let source = self.name.clone();
         info!(%source, interval_seconds = self.interval.as_secs(), "source starts");
         let mut pace = Pace::new(self.interval);
-        let mut position = None;
+        let mut position = Position::default();
         let mut is_failing = false;
         while !stop.is_cancelled() {
             let pause = match self.step(&mut position, &stop).await {
@@ -135,7 +145,7 @@ impl SourceTask {
                 Err(Interruption::Stopped) => break,
                 Err(Interruption::Failed(failure)) => {
                     // What was written last counts, and not what is in memory.
-                    position = None;
+                    position = Position::Unread;
                     let pause = pace.after_failure(&failure);
                     is_failing = true;
                     self.report_failure(&failure, pause);
@@ -151,16 +161,15 @@ impl SourceTask {
     }
 
     /// Polls once, sends what was found, and writes the position. Returns whether there is more at once.
-    ///
-    /// `position` is the one that was written last; `None` if it is not known, and has to be read.
+    /// After a step that failed, `position` is not known.
     async fn step(
         &mut self,
-        position: &mut Option<Option<Value>>,
+        position: &mut Position,
         stop: &CancellationToken,
     ) -> Result<bool, Interruption> {
-        let cursor = match position.take() {
-            Some(cursor) => cursor,
-            None => self.read_position().await?,
+        let cursor = match std::mem::take(position) {
+            Position::Known(cursor) => cursor,
+            Position::Unread => self.read_position().await?,
         };
         let now = OffsetDateTime::now_utc();
         let next = tokio::time::timeout(STEP, self.source.next(cursor.as_ref(), now));
@@ -191,7 +200,7 @@ impl SourceTask {
             self.source.taken(&done(messages, &sent.left)).await?;
         }
         kept?; // otherwise the position stays before them
-        *position = Some(match checkpoint {
+        *position = Position::Known(match checkpoint {
             Checkpoint::None | Checkpoint::Messages { .. } => cursor,
             Checkpoint::Cursor(next) => {
                 let written = self.ledger.advance(&self.name, next.to_string()).await;
