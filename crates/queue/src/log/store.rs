@@ -21,6 +21,8 @@ pub(super) const OLD_STORE: i64 = 0;
 pub(super) struct Ranges {
     consumer: i64,
     ranges: Vec<Range>,
+    /// The last event that has a row of its own, once that was needed: those after it have none to delete.
+    last_row: Option<i64>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +55,7 @@ impl Ranges {
         Ok(Ranges {
             consumer,
             ranges: ranges.collect::<rusqlite::Result<_>>()?,
+            last_row: None,
         })
     }
 
@@ -64,32 +67,44 @@ impl Ranges {
         form: Option<&StoredForm>,
     ) -> rusqlite::Result<()> {
         let covers = self.covers(seq);
-        match form {
-            None if !covers => return Ok(()),
-            None => {
-                execute(
-                    connection,
-                    "INSERT OR IGNORE INTO unstored VALUES (?1)",
-                    seq,
-                )?;
-            }
-            Some(_) => {
-                if !covers {
-                    self.extend(connection, seq)?;
-                }
-                execute(connection, "DELETE FROM unstored WHERE seq = ?1", seq)?;
-            }
+        if form.is_none() && !covers {
+            return Ok(());
+        }
+        if !covers {
+            self.extend(connection, seq)?;
+        }
+        if seq <= self.last_row(connection)? {
+            forget_event(connection, seq)?;
         }
         match form {
+            None => {
+                let insert = "INSERT OR IGNORE INTO unstored VALUES (?1)";
+                execute(connection, insert, seq)?;
+            }
             Some(StoredForm::Changed(text)) => {
                 let sql = "INSERT OR REPLACE INTO stored_texts (seq, text) VALUES (?1, ?2)";
                 let mut insert = connection.prepare_cached(sql)?;
-                insert.execute(params![seq, text]).map(drop)
+                insert.execute(params![seq, text])?;
             }
-            Some(StoredForm::Accepted) | None => {
-                execute(connection, "DELETE FROM stored_texts WHERE seq = ?1", seq)
-            }
+            Some(StoredForm::Accepted) => return Ok(()),
         }
+        self.last_row = self.last_row.max(Some(seq));
+        Ok(())
+    }
+
+    /// Returns the last event that has a row of its own. It is read once, and then kept up to date.
+    fn last_row(&mut self, connection: &Connection) -> rusqlite::Result<i64> {
+        let last = match self.last_row {
+            Some(last) => last,
+            None => {
+                let last = "SELECT max((SELECT coalesce(max(seq), 0) FROM unstored),
+                                       (SELECT coalesce(max(seq), 0) FROM stored_texts))";
+                let mut last = connection.prepare_cached(last)?;
+                last.query_row([], |row| row.get(0))?
+            }
+        };
+        self.last_row = Some(last);
+        Ok(last)
     }
 
     fn covers(&self, seq: i64) -> bool {
