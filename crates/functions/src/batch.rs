@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws::Aws;
@@ -45,8 +46,8 @@ async fn start(transforms: Transforms) -> Result<(), Error> {
     let pipeline = &plan.open(&config, &aws, queue).await?;
     let handler = service_fn(move |event: LambdaEvent<Value>| async move {
         let deadline = deadline(event.context.deadline);
-        let records = records(event.payload)?;
-        let received: Vec<String> = (records.iter())
+        let records: Vec<_> = records(event.payload)?.into_iter().map(Arc::new).collect();
+        let received: Vec<Arc<str>> = (records.iter())
             .map(|record| record.queue_id.clone())
             .collect();
         let settled = guard(pipeline.process(records, deadline)).await;
@@ -98,7 +99,13 @@ fn record(mut record: Value) -> Result<Record, InvalidPayload> {
         let attribute = record.get("messageAttributes")?.get(name)?;
         attribute.get("stringValue").and_then(text)
     };
-    Ok(Record::received(queue_id, receipt, body, system, ours))
+    Ok(Record::received(
+        queue_id.into(),
+        receipt,
+        body,
+        system,
+        ours,
+    ))
 }
 
 fn text(value: &Value) -> Option<String> {
@@ -110,19 +117,19 @@ fn text(value: &Value) -> Option<String> {
 }
 
 /// Reports every received message that may need redelivery: Lambda deletes the others.
-fn failures(received: Vec<String>, settled: &[SettledRecord]) -> SqsBatchResponse {
+fn failures(received: Vec<Arc<str>>, settled: &[SettledRecord]) -> SqsBatchResponse {
     let done: HashSet<&str> = settled
         .iter()
         .filter(|settled| settled.is_done)
-        .map(|settled| settled.queue_id.as_str())
+        .map(|settled| &*settled.queue_id)
         .collect();
     let mut response = SqsBatchResponse::default();
     response.batch_item_failures = received
         .into_iter()
-        .filter(|queue_id| !done.contains(queue_id.as_str()))
+        .filter(|queue_id| !done.contains(&**queue_id))
         .map(|queue_id| {
             let mut failure = BatchItemFailure::default();
-            failure.item_identifier = queue_id;
+            failure.item_identifier = queue_id.to_string();
             failure
         })
         .collect();
@@ -142,8 +149,8 @@ mod tests {
     #[test]
     fn a_message_that_is_not_known_to_be_done_is_reported() {
         let settled = [("done", true), ("not done", false)];
-        let settled = settled.map(|(id, is_done)| SettledRecord::new(id.to_owned(), is_done));
-        let received = ["done", "not done", "unknown"].map(str::to_owned);
+        let settled = settled.map(|(id, is_done)| SettledRecord::new(id.into(), is_done));
+        let received = ["done", "not done", "unknown"].map(Arc::from);
         let response = failures(received.to_vec(), &settled);
         let failed = response.batch_item_failures.into_iter();
         let failed: Vec<String> = failed.map(|failure| failure.item_identifier).collect();

@@ -191,13 +191,21 @@ impl Pipeline {
     }
 
     /// Processes a batch. Returns the settled records: those that the buffer releases, and not those that it keeps.
-    pub async fn process(&self, records: Vec<Record>, deadline: Instant) -> Vec<SettledRecord> {
+    pub async fn process(
+        &self,
+        records: Vec<Arc<Record>>,
+        deadline: Instant,
+    ) -> Vec<SettledRecord> {
         let batch = self.admit(records, deadline).await;
         self.complete(batch).await
     }
 
     /// The first half of [`process`](Self::process): decodes, buffers, orders. Batches are admitted one after another.
-    pub(crate) async fn admit(&self, records: Vec<Record>, deadline: Instant) -> InFlightBatch {
+    pub(crate) async fn admit(
+        &self,
+        records: Vec<Arc<Record>>,
+        deadline: Instant,
+    ) -> InFlightBatch {
         self.rules.refresh().await;
         let rules = self.rules.current();
         let (events, decided) = self.read(records, deadline).await;
@@ -211,7 +219,7 @@ impl Pipeline {
     /// Fetches bodies and decodes records. Returns the events, and the records that are not events.
     async fn read(
         &self,
-        records: Vec<Record>,
+        records: Vec<Arc<Record>>,
         deadline: Instant,
     ) -> (Vec<PendingEvent>, Vec<DecidedRecord>) {
         let (records, mut decided) = self.fetch_bodies(records, deadline).await;
@@ -291,23 +299,23 @@ impl Pipeline {
     }
 
     /// Settles the records of a batch that panicked. Returns those that will be received again.
-    pub(crate) async fn recover(&self, records: Vec<Record>) -> Vec<Record> {
+    pub(crate) async fn recover(&self, records: Vec<Arc<Record>>) -> Vec<Arc<Record>> {
         let is_alone = records.len() == 1;
         let settlement = |record: &Record| {
             let (id, attempts) = (&record.id, record.attempts);
             self.retry.after_panic(id, attempts, is_alone)
         };
         let settlements: Vec<_> = (records.iter())
-            .map(|record| (record, settlement(record)))
+            .map(|record| (&**record, settlement(record)))
             .collect();
         let until = Instant::now() + SETTLE;
         let _ = self.queue.settle(&settlements, until).await; // what fails is redelivered all the same
-        let again: BTreeSet<String> = settlements
+        let again: BTreeSet<Arc<str>> = settlements
             .iter()
             .filter(|(_, settlement)| matches!(settlement, Settlement::Retry(_)))
             .map(|(record, _)| record.queue_id.clone())
             .collect();
-        let again = |record: &Record| again.contains(&record.queue_id);
+        let again = |record: &Arc<Record>| again.contains(&record.queue_id);
         records.into_iter().filter(again).collect()
     }
 
@@ -322,7 +330,7 @@ impl Pipeline {
     }
 
     /// Removes all buffered events, to return them to the queue.
-    pub(crate) fn drain(&self) -> Vec<Record> {
+    pub(crate) fn drain(&self) -> Vec<Arc<Record>> {
         self.buffer().drain()
     }
 

@@ -23,9 +23,10 @@
 //! - *Attempts are counted when an event is received*, before anybody sees it: `received` moves, or the row in `pending` is
 //!   updated, and that is committed first. So an event that kills the process counts. The next owner moves what was received
 //!   and not settled to `pending`, with one attempt, and visible at once. That costs one small commit per batch; counting
-//!   crashes instead would count events that nobody had received.
+//!   crashes instead would count events that nobody had received. The commit is not synced: a loss of power may undo it, and then
+//!   the events are received for the first time once more. The next settlement syncs it, too, so no settlement is ahead of it.
 //! - *When a first attempt ends by timeout* is the only thing that is kept in memory alone (`claims.rs`): a restart ends all
-//!   of them. All decisions are made from rows, inside of a transaction. So a transaction that is not committed leaves
+//!   of them. All decisions are made from what is committed, inside of a transaction. So a transaction that is not committed leaves
 //!   nothing to undo.
 //! - *An event is deleted* when every consumer has settled it, no dead letter needs it, and the retention has passed
 //!   (`retention.rs`).
@@ -223,7 +224,7 @@ impl Log {
                 }
                 insert.execute(params![m.id, m.body, m.received_at, appended_at])?;
                 let recent = RecentEvent {
-                    id: m.id,
+                    id: m.id.into(),
                     body: m.body,
                     received_at: m.received_at,
                     event: m.event,

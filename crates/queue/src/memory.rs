@@ -159,13 +159,13 @@ impl State {
             let mut held = entry.remove();
             held.attempts = held.attempts.saturating_add(1);
             records.push(Record {
-                id: held.message.id.clone(),
+                id: held.message.id.as_str().into(),
                 body: held.message.body.clone(),
                 unreadable: None,
                 received_at: Some(held.message.received_at),
                 attempts: held.attempts,
                 receipt: receipt(number, held.attempts),
-                queue_id: number.to_string(),
+                queue_id: number.to_string().into(),
                 stored: None,
                 group: Some(held.message.group.clone()),
                 trace: held.message.trace.clone(),

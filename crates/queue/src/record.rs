@@ -11,7 +11,7 @@ use crate::{Pointer, SharedEvent, TokenSalt, Trace};
 #[derive(Debug, Clone)]
 pub struct Record {
     /// The event's id; the queue's own if another writer sent the message.
-    pub id: String,
+    pub id: Arc<str>,
     /// The body of the message: the event, unless another writer sent something else.
     pub body: Arc<str>,
     /// Why the body is empty: the message is not text.
@@ -23,7 +23,7 @@ pub struct Record {
     /// The receipt that settles it.
     pub receipt: String,
     /// The queue's own id of the message.
-    pub queue_id: String,
+    pub queue_id: Arc<str>,
     /// Where the body is stored, if it was too large for the queue.
     pub stored: Option<Pointer>,
     /// Its message group, in which a FIFO queue keeps the order.
@@ -92,7 +92,7 @@ pub struct BatchSize {
 
 impl Record {
     /// Creates the record of an event that is in no queue: a first attempt, with an empty body and receipt.
-    pub fn unqueued(id: String) -> Record {
+    pub fn unqueued(id: Arc<str>) -> Record {
         Record {
             id,
             body: Arc::default(),
@@ -100,7 +100,7 @@ impl Record {
             received_at: None,
             attempts: 1,
             receipt: String::new(),
-            queue_id: String::new(),
+            queue_id: Arc::default(),
             stored: None,
             group: None,
             trace: None,
@@ -127,7 +127,7 @@ impl From<usize> for BatchSize {
 /// Returns the records, each message once: SQS may deliver a message twice, and then only the later receipt is valid.
 #[must_use]
 pub fn once(records: Vec<Record>) -> Vec<Record> {
-    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut places: HashMap<Arc<str>, usize> = HashMap::new();
     let mut kept: Vec<Record> = Vec::with_capacity(records.len());
     for record in records {
         match places.get(&record.queue_id).copied() {

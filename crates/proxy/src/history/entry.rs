@@ -65,6 +65,6 @@ pub(super) fn entry(waiting: Waiting, first_target: &str) -> Entry {
         detail: detail.map(|detail| shown(detail, NAME).into_owned()),
         rules: rules.into_iter().map(str::to_owned).collect(),
         merged: record.merged.clone(),
-        id: record.id,
+        id: record.id.to_string(),
     }
 }

@@ -18,7 +18,7 @@ fn event(text: &str) -> Event {
 
 fn record(n: usize, outcome: Outcome) -> OutcomeRecord {
     OutcomeRecord {
-        id: format!("id-{n}"),
+        id: format!("id-{n}").into(),
         key: None,
         event: Some(event(EVENT)),
         delivered: Some(event(&EVENT.replace("raw", "clean"))),

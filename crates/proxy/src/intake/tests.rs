@@ -46,7 +46,7 @@ async fn queued(queue: &Queue) -> Vec<(String, String)> {
             .collect();
         let until = tokio::time::Instant::now() + Duration::from_secs(5);
         queue.settle(&done, until).await;
-        let pair = |record: &crate::queue::Record| (record.id.clone(), record.body.to_string());
+        let pair = |record: &crate::queue::Record| (record.id.to_string(), record.body.to_string());
         all.extend(records.iter().map(pair));
     }
 }

@@ -163,7 +163,7 @@ impl Adapter {
             let id = match group.as_slice() {
                 [] => continue,
                 [part] => part.pending.record.id.clone(),
-                _ => merged_id(&group),
+                _ => merged_id(&group).into(),
             };
             outbound.push_back(OutboundEvent {
                 id,
@@ -180,7 +180,7 @@ impl Adapter {
 /// Returns the same id for the same records, so that a target that deduplicates by id keeps one event when they are
 /// delivered again.
 fn merged_id(parts: &[TransformedEvent]) -> String {
-    let ids = parts.iter().map(|part| part.pending.record.id.as_str());
+    let ids = parts.iter().map(|part| &*part.pending.record.id);
     let mut ids: Vec<&str> = ids.collect();
     ids.sort_unstable();
     openlineage::content_id(&ids.join("\n")).to_string()

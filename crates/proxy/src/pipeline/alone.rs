@@ -3,6 +3,8 @@
 //! The record is not buffered, and no buffered event is released into its batch. Called by the worker of `serve`
 //! (`serve/worker.rs`). A function buffers nothing, and gets its batch again after a panic.
 
+use std::sync::Arc;
+
 use openlineage::OrderingKey;
 use tokio::time::Instant;
 
@@ -14,7 +16,7 @@ impl Pipeline {
     /// batch before it.
     pub(crate) async fn admit_alone(
         &self,
-        record: Record,
+        record: Arc<Record>,
         deadline: Instant,
     ) -> Vec<InFlightBatch> {
         self.rules.refresh().await;

@@ -2,6 +2,7 @@
 //!
 //! Where they are is known to the queue. Called by `pipeline.rs` before it decodes a batch.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -23,17 +24,21 @@ impl Pipeline {
     /// Fetches the bodies that were too large for the queue, and decides the records that have none.
     pub(super) async fn fetch_bodies(
         &self,
-        records: Vec<Record>,
+        records: Vec<Arc<Record>>,
         deadline: Instant,
-    ) -> (Vec<Record>, Vec<DecidedRecord>) {
+    ) -> (Vec<Arc<Record>>, Vec<DecidedRecord>) {
+        if records.iter().all(|record| record.stored.is_none()) {
+            return (records, Vec::new());
+        }
         let stored = records.iter().filter_map(|record| record.stored.as_ref());
         let bytes = stored.fold(0, |sum: u64, stored| sum.saturating_add(stored.bytes));
         let until = download_until(bytes, deadline, Instant::now());
+        let owned = records.iter().map(|record| Record::clone(record)).collect();
         let (records, without) = tokio::select! {
             biased;
-            fetched = self.queue.fetch_bodies(records.clone(), until) => fetched,
+            fetched = self.queue.fetch_bodies(owned, until) => fetched,
             () = self.stopping.cancelled() => {
-                let stopped = |record: Record| {
+                let stopped = |record: Arc<Record>| {
                     let backoff = Duration::ZERO; // the policy has its own delay for a stop
                     let outcome = self.retry.outcome(&Attempt::Stopped, record.attempts, backoff);
                     DecidedRecord::without_event(record, outcome)
@@ -43,9 +48,12 @@ impl Pipeline {
         };
         let decided = without.into_iter().map(|(record, error)| {
             let outcome = self.retry.without_body(error, &record.id, record.attempts);
-            DecidedRecord::without_event(record, outcome)
+            DecidedRecord::without_event(Arc::new(record), outcome)
         });
-        (records, decided.collect())
+        (
+            records.into_iter().map(Arc::new).collect(),
+            decided.collect(),
+        )
     }
 }
 

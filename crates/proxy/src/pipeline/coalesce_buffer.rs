@@ -6,6 +6,7 @@
 //! releases everything at once.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use openlineage::{EventType, OrderingKey, Subject};
@@ -54,7 +55,7 @@ struct Contents {
     bytes: usize,
     runs: RunBuffer<BufferedEvent>,
     /// The highest attempt of each message, which identifies its newest copy.
-    latest: HashMap<String, u32>,
+    latest: HashMap<Arc<str>, u32>,
 }
 
 #[derive(Debug)]
@@ -130,7 +131,7 @@ impl CoalesceBuffer {
     }
 
     /// Removes everything, to return it to the queue.
-    pub(super) fn drain(&mut self) -> Vec<Record> {
+    pub(super) fn drain(&mut self) -> Vec<Arc<Record>> {
         let buffered = self.buffered.take();
         let waiting = buffered
             .into_iter()

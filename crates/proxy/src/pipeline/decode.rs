@@ -25,7 +25,7 @@ pub(super) enum Provenance {
 /// An event that ingest accepts is unchanged. Any other is repaired where that is possible, also with strict
 /// validation: another producer may have sent it to the queue.
 pub(super) fn decode(
-    record: Record,
+    record: Arc<Record>,
     provenance: Provenance,
 ) -> Result<PendingEvent, Box<DecidedRecord>> {
     if let Some(why) = &record.unreadable {

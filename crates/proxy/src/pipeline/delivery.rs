@@ -5,6 +5,7 @@
 //! event, its parts are delivered separately.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use openlineage::Event;
@@ -20,7 +21,7 @@ use crate::queue::TokenSalt;
 #[derive(Debug)]
 pub(super) struct OutboundEvent {
     /// The id that the target sees.
-    pub(super) id: String,
+    pub(super) id: Arc<str>,
     pub(super) event: Event,
     pub(super) parts: Vec<TransformedEvent>,
 }
@@ -44,7 +45,7 @@ pub(super) struct RunDelivery {
     /// Why the remaining events are not attempted.
     skip: Option<Failure>,
     /// The first event that failed, possibly in an earlier batch.
-    first_failed: Option<String>,
+    first_failed: Option<Arc<str>>,
     /// How long later events of the run have to wait, and why.
     block: Option<(Duration, Failure)>,
 }
@@ -108,7 +109,7 @@ impl RunDelivery {
         }
         let blocks = blocks_run(attempt, attempts);
         let backoff = backoff(&event.id, attempts);
-        let merged = (event.parts.len() > 1).then_some(event.id);
+        let merged = (event.parts.len() > 1).then(|| event.id.to_string());
         // The store has an event that was merged in place of the last of its parts.
         let (last, mut delivered) = (event.parts.len().saturating_sub(1), Some(event.event));
         for (n, part) in event.parts.into_iter().enumerate() {

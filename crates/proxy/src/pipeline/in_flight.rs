@@ -2,6 +2,8 @@
 //!
 //! `../pipeline.rs` admits and completes it.
 
+use std::sync::Arc;
+
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
@@ -20,7 +22,7 @@ pub(crate) struct InFlightBatch {
 
 impl InFlightBatch {
     /// The records that have no settlement yet.
-    pub(crate) fn records(&self) -> Vec<Record> {
+    pub(crate) fn records(&self) -> Vec<Arc<Record>> {
         let decided = self.decided.iter().map(|decided| &decided.record);
         let events = self.runs.iter().flat_map(|run| &run.events);
         let records = decided.chain(events.map(|event| &event.record));

@@ -108,7 +108,7 @@ pub(super) struct Block {
     /// How long it lasts, from the moment when the queue knows of the failure.
     pub(super) after: Duration,
     /// The queue's id of the event that failed.
-    pub(super) by: String,
+    pub(super) by: Arc<str>,
     /// Why it failed.
     pub(super) failure: Failure,
 }
@@ -160,14 +160,14 @@ impl RunTicket {
     }
 
     /// Returns what blocks these events, unless the event that blocks the run is among them.
-    pub(super) fn block(
+    pub(super) fn block<'e>(
         &self,
-        mut queue_ids: impl Iterator<Item = String>,
+        mut queue_ids: impl Iterator<Item = &'e str>,
         now: Instant,
     ) -> Option<Block> {
         let state = self.order.lock();
         let run = state.blocked.get(&self.key)?;
-        let is_retry = queue_ids.any(|id| id == run.block.by);
+        let is_retry = queue_ids.any(|id| *id == *run.block.by);
         if self.number <= run.blocker || is_retry {
             return None; // the clock of the queue may be a little ahead of ours
         }

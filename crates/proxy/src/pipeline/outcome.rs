@@ -94,7 +94,7 @@ impl Outcome {
 #[must_use = "an event without an outcome is redelivered"]
 #[derive(Debug)]
 pub(super) struct PendingEvent {
-    pub(super) record: Record,
+    pub(super) record: Arc<Record>,
     pub(super) event: Event,
     /// What a duplicate of it is found by, once that is known.
     pub(super) fingerprint: Option<Fingerprint>,
@@ -104,7 +104,7 @@ pub(super) struct PendingEvent {
 /// Reports a [`PendingEvent`] that is dropped without an outcome. Silent while a panic unwinds, which is logged by itself.
 #[derive(Debug)]
 struct DropGuard {
-    id: Option<String>,
+    id: Option<Arc<str>>,
 }
 
 impl Drop for DropGuard {
@@ -113,7 +113,7 @@ impl Drop for DropGuard {
             && !std::thread::panicking()
         {
             error!(
-                id,
+                id = &*id,
                 "event lost its place in the pipeline; it will be redelivered"
             );
         }
@@ -121,7 +121,7 @@ impl Drop for DropGuard {
 }
 
 impl PendingEvent {
-    pub(super) fn new(record: Record, event: Event) -> PendingEvent {
+    pub(super) fn new(record: Arc<Record>, event: Event) -> PendingEvent {
         let id = Some(record.id.clone());
         PendingEvent {
             record,
@@ -152,7 +152,7 @@ impl PendingEvent {
     }
 
     /// Ends it without an outcome: the record goes back to the queue as it came.
-    pub(super) fn into_record(self) -> Record {
+    pub(super) fn into_record(self) -> Arc<Record> {
         let PendingEvent {
             record, mut guard, ..
         } = self;
@@ -165,7 +165,7 @@ impl PendingEvent {
 #[must_use = "what is decided has to be settled"]
 #[derive(Debug)]
 pub(super) struct DecidedRecord {
-    pub(super) record: Record,
+    pub(super) record: Arc<Record>,
     pub(super) event: Option<Event>,
     /// The event that was attempted: with the last of the records of which it was made.
     pub(super) delivered: Option<Event>,
@@ -196,7 +196,7 @@ impl DecidedRecord {
     }
 
     /// The outcome of a record that is not, or not yet, an event.
-    pub(super) fn without_event(record: Record, outcome: Outcome) -> DecidedRecord {
+    pub(super) fn without_event(record: Arc<Record>, outcome: Outcome) -> DecidedRecord {
         DecidedRecord {
             record,
             event: None,
@@ -217,7 +217,7 @@ impl DecidedRecord {
 #[derive(Debug)]
 pub struct SettledRecord {
     /// The queue's id of the message.
-    pub queue_id: String,
+    pub queue_id: Arc<str>,
     /// Whether the message needs no redelivery. A delivered or dropped event needs none even if the queue did not confirm
     /// it: when a function reports the other messages, SQS deletes this one.
     pub is_done: bool,
@@ -226,7 +226,7 @@ pub struct SettledRecord {
 
 impl SettledRecord {
     /// Creates a settled record without an outcome to publish.
-    pub fn new(queue_id: String, is_done: bool) -> SettledRecord {
+    pub fn new(queue_id: Arc<str>, is_done: bool) -> SettledRecord {
         SettledRecord {
             queue_id,
             is_done,
@@ -250,7 +250,7 @@ pub(super) async fn settle(
 ) -> Vec<SettledRecord> {
     let settlements: Vec<_> = decided
         .iter()
-        .map(|decided| (&decided.record, decided.settlement(kind)))
+        .map(|decided| (&*decided.record, decided.settlement(kind)))
         .collect();
     let answers = queue.settle(&settlements, until).await;
     let mut answers = answers.into_iter();
@@ -258,7 +258,7 @@ pub(super) async fn settle(
         let acknowledged = match answers.next() {
             Some(Ok(())) => true,
             Some(Err(error)) => {
-                warn!(id = decided.record.id, %error, "failed to acknowledge message; it will be redelivered");
+                warn!(id = &*decided.record.id, %error, "failed to acknowledge message; it will be redelivered");
                 false
             }
             None => false,
@@ -285,7 +285,7 @@ pub(super) fn settled(
         mark.keep();
     }
     let record = OutcomeRecord {
-        id: decided.record.id,
+        id: decided.record.id.clone(),
         key: decided.event.as_ref().map(OrderingKey::from),
         size_bytes: match &decided.event {
             Some(event) => event.text().len(),
@@ -300,12 +300,12 @@ pub(super) fn settled(
         age: decided.record.received_at.map(age),
         transform: decided.log,
         merged: decided.merged,
-        trace_id: (decided.record.trace).map(|trace| trace.id().to_owned()),
+        trace_id: (decided.record.trace.as_ref()).map(|trace| trace.id().to_owned()),
         new_token: decided.record.token_salt.is_some(),
     };
     SettledRecord {
         outcome: (is_published && !decided.is_repeat).then_some(record),
-        ..SettledRecord::new(decided.record.queue_id, is_done)
+        ..SettledRecord::new(decided.record.queue_id.clone(), is_done)
     }
 }
 
@@ -317,7 +317,7 @@ fn age(received_at: i64) -> Duration {
 #[derive(Debug, Clone)]
 pub struct OutcomeRecord {
     /// The event's id in logs and in the queue.
-    pub id: String,
+    pub id: Arc<str>,
     /// The events it is delivered in order with; `None` for a record that is not an event.
     pub key: Option<OrderingKey>,
     /// The event as it was received; `None` for a record that is not an event.

@@ -27,12 +27,12 @@ pub fn preview(adapter: &Adapter, rules: &RuleSet, events: Vec<(String, Event)>)
     let lookups = HashMap::new();
     let pending = events
         .into_iter()
-        .map(|(id, event)| PendingEvent::new(Record::unqueued(id), event));
+        .map(|(id, event)| PendingEvent::new(Record::unqueued(id.into()).into(), event));
     let mut preview = Preview::default();
     for (_, run) in by_run(pending.collect()) {
         let run = adapter.adapt(rules, run, &lookups, |_| None);
         for decided in run.decided {
-            let id = decided.record.id;
+            let id = decided.record.id.to_string();
             for (rule, error) in decided.log.failures {
                 preview.failures.push((id.clone(), rule, error));
             }
@@ -41,7 +41,7 @@ pub fn preview(adapter: &Adapter, rules: &RuleSet, events: Vec<(String, Event)>)
         for outbound in run.outbound {
             let mut ids = Vec::new();
             for part in outbound.parts {
-                let id = part.pending.into_record().id;
+                let id = part.pending.into_record().id.to_string();
                 for (rule, error) in part.log.failures {
                     preview.failures.push((id.clone(), rule, error));
                 }

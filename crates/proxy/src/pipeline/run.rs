@@ -63,7 +63,7 @@ impl Pipeline {
             false => context.deadline,
         };
         let is_ready = ticket.ready(wait_until).await && Instant::now() < context.deadline;
-        let queue_ids = events.iter().map(|event| event.record.queue_id.clone());
+        let queue_ids = events.iter().map(|event| &*event.record.queue_id);
         let earlier = ticket.block(queue_ids, Instant::now()).filter(|_| ordered);
         if !is_ready {
             let (postponed, block) = postpone(self.retry, events, earlier);

@@ -26,13 +26,13 @@ fn text(run: u8, event_type: &str, second: u8, job: &str) -> String {
     )
 }
 
-fn record(queue_id: &str, attempts: u32, body: &str) -> Record {
-    Record {
-        queue_id: queue_id.to_owned(),
+fn record(queue_id: &str, attempts: u32, body: &str) -> Arc<Record> {
+    Arc::new(Record {
+        queue_id: queue_id.into(),
         body: body.into(),
         attempts,
-        ..Record::unqueued(format!("id-{queue_id}"))
-    }
+        ..Record::unqueued(format!("id-{queue_id}").into())
+    })
 }
 
 /// An event made of those messages, each received so often.
@@ -53,7 +53,7 @@ fn outbound(queue_ids: &[&str], attempts: u32) -> OutboundEvent {
         "part"
     };
     OutboundEvent {
-        id: queue_ids.join("+"),
+        id: queue_ids.join("+").into(),
         event: event(merged),
         parts: queue_ids.iter().enumerate().map(part).collect(),
     }
@@ -92,14 +92,14 @@ fn deliver(
     let mut delivery = RunDelivery::new(POLICY, events, earlier);
     let (mut attempted, mut attempts) = (Vec::new(), attempts.into_iter());
     while let Some(event) = delivery.next(None) {
-        attempted.push(event.id.clone());
+        attempted.push(event.id.to_string());
         let attempt = attempts.next().unwrap_or_else(delivered);
         delivery.record(&attempt, Duration::ZERO);
     }
     let (decided, block) = delivery.finish();
     let outcomes = decided
         .into_iter()
-        .map(|decided| (decided.record.queue_id, decided.outcome.name()));
+        .map(|decided| (decided.record.queue_id.to_string(), decided.outcome.name()));
     (attempted, outcomes.collect(), block)
 }
 
@@ -114,7 +114,7 @@ fn an_event_that_failed_holds_up_the_later_ones_of_its_run() {
     assert_eq!(attempted, ["a", "b"]);
     let names = outcomes.iter().map(|(_, name)| *name);
     assert_eq!(names.collect::<Vec<_>>(), ["delivered", "retry", "retry"]);
-    assert_eq!(block.unwrap().by, "b");
+    assert_eq!(&*block.unwrap().by, "b");
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn an_event_that_failed_too_often_no_longer_holds_up_its_run() {
 fn a_run_that_is_blocked_is_not_attempted_and_stays_blocked_by_the_same_event() {
     let earlier = Block {
         after: Duration::from_secs(7),
-        by: "earlier".to_owned(),
+        by: "earlier".into(),
         failure: Failure {
             after: Some(Duration::from_secs(7)),
             ..failure(Scope::Event)
@@ -141,7 +141,7 @@ fn a_run_that_is_blocked_is_not_attempted_and_stays_blocked_by_the_same_event() 
     assert_eq!(outcomes, [("a".to_owned(), "retry")]);
     let block = block.unwrap();
     assert_eq!(
-        (block.by.as_str(), block.after),
+        (&*block.by, block.after),
         ("earlier", Duration::from_secs(7))
     );
 }

@@ -184,13 +184,13 @@ mod tests {
 
     #[test]
     fn what_was_not_sent_is_sent_again_in_its_order_and_nothing_else() {
-        let records = ["1", "2", "3", "4"].map(|id| Record::unqueued(id.to_owned()));
+        let records = ["1", "2", "3", "4"].map(|id| Record::unqueued(id.into()));
         let unavailable = || Err(SendError::Unavailable("Throttling".to_owned()));
         let too_large = Err(SendError::TooLarge { limit: 7 });
         let sent = vec![unavailable(), Ok(()), too_large, unavailable()];
         let sorted = sort(records.to_vec(), sent);
         let ids = |records: Vec<&Record>| -> Vec<String> {
-            records.into_iter().map(|it| it.id.clone()).collect()
+            records.into_iter().map(|it| it.id.to_string()).collect()
         };
         assert_eq!(ids(sorted.again.iter().collect()), ["1", "4"]);
         let settled = sorted.settled.iter().map(|(record, _)| record);
@@ -207,7 +207,7 @@ mod tests {
     fn each_attempt_is_a_message_of_its_own_in_the_group_of_its_run() {
         let record = Record {
             group: Some("run 1".to_owned()),
-            ..Record::unqueued("1".to_owned())
+            ..Record::unqueued("1".into())
         };
         let (one, other) = (message(&record), message(&record));
         assert_ne!(one.id, other.id);

@@ -3,8 +3,9 @@
 //! Batches overlap, so that a few slow events do not delay the others; the pipeline keeps the order of each run. A
 //! panic ends a batch, not the worker. Started and supervised by `topology/running.rs`.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod suspects;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -17,6 +18,7 @@ use super::{PAUSE, WorkerResources};
 use crate::pipeline::{InFlightBatch, MARGIN, Pipeline, guard};
 use crate::queue::{BatchSize, FailureLog, Record, Settlement};
 use crate::telemetry::STOP;
+use suspects::{Group, Suspects};
 
 /// The most batches in flight. The next one begins while a few events of the last ones are slow (a lookup, a delivery
 /// without a response), and not earlier: waiting in the queue does not count as an attempt.
@@ -28,9 +30,6 @@ const LOCAL_BATCHES: usize = 8;
 
 /// How long a stop waits for responses of the target: shorter than the whole stop, which has further steps.
 const PATIENCE: Duration = Duration::from_secs(4);
-
-/// The most messages that are remembered because their batch panicked.
-const MAX_SUSPECTS: usize = 10_000;
 
 /// Receives batches from the queue and processes them.
 pub(super) struct Worker {
@@ -79,6 +78,9 @@ impl Worker {
         while let Some(permit) = self.permit().await {
             let queue = &self.pipeline.queue;
             let received = queue.receive(self.size, self.window, &self.stop).await;
+            // Shared: a batch that panics is settled without what the pipeline has of it.
+            let received =
+                received.map(|records| records.into_iter().map(Arc::new).collect::<Vec<_>>());
             if received.is_ok() {
                 self.failures.record_recovery();
             }
@@ -131,9 +133,9 @@ impl Worker {
     /// not begun then.
     async fn begin(
         &mut self,
-        records: Vec<Record>,
+        records: Vec<Arc<Record>>,
         mut permit: OwnedSemaphorePermit,
-    ) -> Vec<Record> {
+    ) -> Vec<Arc<Record>> {
         // Events that are not done when the visibility timeout ends would be received again while we still deliver
         // them.
         let time = self
@@ -181,10 +183,11 @@ impl Worker {
 
     /// Returns to the queue what was received and not begun, and what is buffered: another process receives it now, or
     /// this one after the next start.
-    async fn hand_back(&mut self, not_begun: Vec<Record>) {
-        let records: Vec<Record> = self.pipeline.drain().into_iter().chain(not_begun).collect();
+    async fn hand_back(&mut self, not_begun: Vec<Arc<Record>>) {
+        let records = self.pipeline.drain().into_iter().chain(not_begun);
+        let records: Vec<Arc<Record>> = records.collect();
         let retry = |record| (record, Settlement::Retry(Duration::ZERO));
-        let settlements: Vec<_> = records.iter().map(retry).collect();
+        let settlements: Vec<_> = records.iter().map(Arc::as_ref).map(retry).collect();
         let queue = &self.pipeline.queue;
         for answer in queue.settle(&settlements, Instant::now() + STOP).await {
             if let Err(error) = answer {
@@ -243,154 +246,12 @@ impl Batch {
     async fn admit(&self, group: Group) -> Vec<InFlightBatch> {
         match group {
             Group::Together(records) => vec![self.pipeline.admit(records, self.deadline).await],
-            Group::Suspect(record) => self.pipeline.admit_alone(*record, self.deadline).await,
+            Group::Suspect(record) => self.pipeline.admit_alone(record, self.deadline).await,
         }
     }
 
-    async fn suspect(&self, records: Vec<Record>) {
+    async fn suspect(&self, records: Vec<Arc<Record>>) {
         let again = self.pipeline.recover(records).await;
         self.suspects.add(&again);
-    }
-}
-
-/// Records that are processed together.
-#[derive(Debug)]
-enum Group {
-    /// Any records, or none, to release buffered events.
-    Together(Vec<Record>),
-    /// A record on which the pipeline may panic.
-    Suspect(Box<Record>),
-}
-
-impl Group {
-    fn into_records(self) -> Vec<Record> {
-        match self {
-            Group::Together(records) => records,
-            Group::Suspect(record) => vec![*record],
-        }
-    }
-
-    fn records(&self) -> &[Record] {
-        match self {
-            Group::Together(records) => records,
-            Group::Suspect(record) => std::slice::from_ref(record),
-        }
-    }
-}
-
-/// The messages whose batch panicked. Each is processed alone when it is received again, so that the one that causes
-/// the panic harms no other.
-#[derive(Debug, Clone, Default)]
-struct Suspects(Arc<Mutex<HashSet<String>>>);
-
-impl Suspects {
-    fn add(&self, records: &[Record]) {
-        let mut suspects = self.lock();
-        if suspects.len() + records.len() > MAX_SUSPECTS {
-            suspects.clear();
-        }
-        suspects.extend(records.iter().map(|record| record.queue_id.clone()));
-    }
-
-    fn acquit(&self, records: &[Record]) {
-        let mut suspects = self.lock();
-        if !suspects.is_empty() {
-            for record in records {
-                suspects.remove(&record.queue_id);
-            }
-        }
-    }
-
-    /// Returns the batches to process, in the order of arrival: each suspect alone, the others together. Without
-    /// records, returns one empty batch, to release buffered events.
-    fn separate(&self, records: Vec<Record>) -> Vec<Group> {
-        let suspects = self.lock();
-        let (mut batches, mut together) = (Vec::new(), Vec::new());
-        for record in records {
-            if suspects.contains(&record.queue_id) {
-                if !together.is_empty() {
-                    batches.push(Group::Together(std::mem::take(&mut together)));
-                }
-                batches.push(Group::Suspect(Box::new(record)));
-            } else {
-                together.push(record);
-            }
-        }
-        if !together.is_empty() || batches.is_empty() {
-            batches.push(Group::Together(together));
-        }
-        batches
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashSet<String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn records(ids: &[&str]) -> Vec<Record> {
-        let record = |id: &&str| Record {
-            queue_id: (*id).to_owned(),
-            ..Record::unqueued((*id).to_owned())
-        };
-        ids.iter().map(record).collect()
-    }
-
-    fn ids(records: &[Record]) -> Vec<&str> {
-        let ids = records.iter().map(|record| record.queue_id.as_str());
-        ids.collect()
-    }
-
-    fn groups(batches: &[Group]) -> Vec<Vec<&str>> {
-        batches.iter().map(|group| ids(group.records())).collect()
-    }
-
-    #[tokio::test]
-    async fn the_event_on_which_something_panics_harms_no_other() {
-        let suspects = Suspects::default();
-        let (mut done, mut rounds) = (Vec::new(), 0);
-        let mut queued = records(&["a", "b", "c"]);
-        while queued.len() > 1 {
-            rounds += 1;
-            for batch in suspects.separate(std::mem::take(&mut queued)) {
-                let batch = batch.records().to_vec();
-                let processed = guard(async {
-                    assert!(batch.iter().all(|record| record.queue_id != "b"), "a bug");
-                });
-                match processed.await {
-                    Some(()) => {
-                        suspects.acquit(&batch);
-                        done.extend(batch);
-                    }
-                    None => {
-                        suspects.add(&batch);
-                        queued.extend(batch);
-                    }
-                }
-            }
-        }
-        assert_eq!((rounds, ids(&done)), (2, vec!["a", "c"]));
-        assert_eq!(ids(&queued), ["b"]);
-    }
-
-    #[test]
-    fn suspects_are_alone_and_the_order_of_arrival_stays() {
-        let suspects = Suspects::default();
-        suspects.add(&records(&["b", "c"]));
-        let batches = suspects.separate(records(&["a", "b", "c", "d", "e"]));
-        let expected: [&[&str]; 4] = [&["a"], &["b"], &["c"], &["d", "e"]];
-        assert_eq!(groups(&batches), expected);
-        assert!(matches!(batches[1], Group::Suspect(_)));
-        suspects.acquit(&records(&["b", "c"]));
-        assert_eq!(suspects.separate(records(&["a", "b"])).len(), 1);
-    }
-
-    #[test]
-    fn without_records_there_is_one_batch_for_what_is_held_back() {
-        let batches = Suspects::default().separate(Vec::new());
-        assert!(matches!(&batches[..], [Group::Together(none)] if none.is_empty()));
     }
 }

@@ -30,7 +30,7 @@ async fn queue(folder: &Path) -> Embedded {
 }
 
 fn ids(records: &[Record]) -> Vec<&str> {
-    records.iter().map(|record| record.id.as_str()).collect()
+    records.iter().map(|record| &*record.id).collect()
 }
 
 #[tokio::test]
@@ -171,7 +171,7 @@ async fn a_receipt_that_was_used_settles_no_later_event() {
     queue.send(vec![message("b")]).await;
     let new = queue.receive(1, NOW).await.unwrap();
     let again = queue.settle(&[(&old[0], Settlement::Acknowledge)]).await;
-    assert!(again[0].is_err() && new[0].id == "b");
+    assert!(again[0].is_err() && *new[0].id == *"b");
     assert_eq!(queue.status().await.unwrap().in_flight, 1);
 }
 

@@ -17,11 +17,11 @@ use super::consumers::{Consumer, ConsumerState};
 use super::cursor::{self, Cursor};
 use super::pace::Outlook;
 use super::receipt::{FIRST_RECEIPT, Receipt};
-use super::recent::RecentEvent;
+use super::recent::{RecentEvent, RecentEvents};
 use super::settle::settle_all;
 use super::unavailable;
 use crate::{BatchSize, QueueError, Record, SharedEvent};
-use candidates::{APPENDED_AT, chosen, never_received, pending};
+use candidates::{APPENDED_AT, Candidate, chosen, never_received, pending};
 
 /// How often to look without a notification: another process may have redriven dead letters.
 const POLL: Duration = Duration::from_secs(1);
@@ -82,11 +82,10 @@ impl Consumer {
         );
         let unwritten = self.state.unwritten.all();
         let (state, settlements) = (self.state.clone(), unwritten.clone());
-        let recent = self.log.recent.clone();
+        let (recent, last) = (self.log.recent.clone(), self.log.last.clone());
         let receive = move |connection: &Connection| {
             settle_all(connection, &state, &settlements, now)?;
             let cursor = end_claims(connection, &state, now)?;
-            let recent = |seq| recent.get(seq);
             let received = claim_and_read(
                 connection,
                 &state,
@@ -94,12 +93,17 @@ impl Consumer {
                 now,
                 until,
                 (enough, most),
-                recent,
+                (&recent, last.load(Ordering::Acquire)),
             )?;
             Ok((cursor.settled, received))
         };
-        let received = self.log.journal.write(receive).await.map_err(unavailable)?;
-        let (settled, received) = received;
+        let journal = &self.log.journal;
+        let received = match unwritten.is_empty() {
+            // After a loss of power the events are received for the first time again, in the order of the log as before.
+            true => journal.write_unsynced(receive).await,
+            false => journal.write(receive).await,
+        };
+        let (settled, received) = received.map_err(unavailable)?;
         self.state.unwritten.remove(&unwritten);
         self.state.claims.forget(settled);
         self.state.received.store(received.up_to, Ordering::Release);
@@ -215,10 +219,18 @@ fn claim_and_read(
     now: i64,
     until: i64,
     (enough, most): (i64, i64),
-    recent: impl Fn(i64) -> Option<RecentEvent>,
+    (recent, last): (&RecentEvents, i64),
 ) -> rusqlite::Result<ReceivedBatch> {
     let pending = pending(connection, state.number, now, enough)?;
-    let new = never_received(connection, cursor.received, most)?;
+    // Beside pending events it matters since when a new one has been visible, which only its row says.
+    let remembered = match pending.is_empty() {
+        true => recent.following(cursor.received, most, last),
+        false => None,
+    };
+    let new = match remembered {
+        Some(events) => events.into_iter().map(Candidate::from).collect(),
+        None => never_received(connection, cursor.received, most)?,
+    };
     let mut seqs = chosen(pending, new, enough, most);
     seqs.sort_unstable();
     let mut read = connection
@@ -232,7 +244,7 @@ fn claim_and_read(
                     Ok((row.get(0)?, row.get(1)?))
                 })?;
             records.push(read.query_row([seq], |row| record(row, attempts, receipt))?);
-        } else if let Some(event) = recent(seq) {
+        } else if let Some(event) = recent.get(seq) {
             records.push(event.received_first(seq));
         } else {
             let record = read.query_row([seq], |row| record(row, 1, FIRST_RECEIPT))?;
@@ -266,7 +278,7 @@ fn record(row: &Row<'_>, attempts: u32, receipt: i64) -> rusqlite::Result<Record
     };
     let seq = seq.to_string();
     let id = row.get_ref("id")?.as_str().ok();
-    let id = id.filter(|id| !id.is_empty()).unwrap_or(&seq).to_owned();
+    let id = id.filter(|id| !id.is_empty()).unwrap_or(&seq).into();
     let body = match row.get_ref("body")? {
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => str::from_utf8(bytes).map(Arc::from),
         // The column converts numbers to text and refuses NULL.
@@ -278,7 +290,7 @@ fn record(row: &Row<'_>, attempts: u32, receipt: i64) -> rusqlite::Result<Record
         .map(|error| format!("the body is not UTF-8: {error}"));
     Ok(Record {
         receipt: receipt.to_string(),
-        queue_id: seq,
+        queue_id: seq.into(),
         id,
         body: body.unwrap_or_default(),
         unreadable,
@@ -312,7 +324,7 @@ impl RecentEvent {
             body: self.body,
             received_at: Some(self.received_at),
             receipt: Receipt { seq, number }.to_string(),
-            queue_id: seq.to_string(),
+            queue_id: seq.to_string().into(),
             event: self.event,
             ..Record::unqueued(self.id)
         }

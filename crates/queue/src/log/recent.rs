@@ -1,8 +1,8 @@
 //! Events that were appended or read a moment ago, in memory: a target that keeps up with ingest reads none of them from the
 //! disk, and what one target has read is there for the others.
 //!
-//! Only what is committed is here. What to receive is decided from rows (`receive.rs`); this only stands in for the rest of
-//! a row, which is never rewritten. So an entry that is missing costs time and nothing else.
+//! Only what is committed is here, and a row is never rewritten: an entry stands in for it. So one that is missing costs time and
+//! nothing else.
 //!
 //! An event is here until every target is past it. The oldest events are needed next. So a full memory takes no new ones,
 //! unless a target is past the oldest: then that is removed, and the slower targets read it. A target that is down holds up
@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::SharedEvent;
 
-/// The most bytes of events. Some thousands of the usual size: what arrives in the time of a few batches.
-const LIMIT: usize = 8 << 20;
+/// The most bytes of events. Ten thousand of the usual size: a target that is half a second behind another still finds them.
+const LIMIT: usize = 32 << 20;
 
 /// What an entry takes besides its texts, about: the fields of the event, the maps.
 const OVERHEAD: usize = 512;
@@ -26,7 +26,7 @@ pub(super) struct RecentEvents(Mutex<State>);
 /// What an event's row contains.
 #[derive(Debug, Clone)]
 pub(super) struct RecentEvent {
-    pub(super) id: String,
+    pub(super) id: Arc<str>,
     pub(super) body: Arc<str>,
     pub(super) received_at: i64,
     pub(super) event: SharedEvent,
@@ -57,6 +57,21 @@ impl RecentEvents {
     /// Returns an event, if it is here.
     pub(super) fn get(&self, seq: i64) -> Option<RecentEvent> {
         self.lock().events.get(&seq).cloned()
+    }
+
+    /// Returns the numbers and sizes of the first events after a number, if none is missing between them: `limit` of them, or all
+    /// up to `last`.
+    pub(super) fn following(&self, after: i64, limit: i64, last: i64) -> Option<Vec<(i64, usize)>> {
+        let to = after.saturating_add(limit).min(last);
+        let state = self.lock();
+        let events = state
+            .events
+            .range(after.saturating_add(1)..=to.max(after.saturating_add(1)));
+        let events: Vec<(i64, usize)> = events
+            .map(|(seq, event)| (*seq, event.body.len()))
+            .collect();
+        let width = usize::try_from(to.saturating_sub(after)).ok()?;
+        (width > 0 && events.len() == width).then_some(events)
     }
 
     /// Notes that a consumer has received the events up to a number, in a transaction that is committed. `consumers` are
@@ -124,7 +139,7 @@ mod tests {
 
     fn event(size: usize) -> RecentEvent {
         RecentEvent {
-            id: String::new(),
+            id: Arc::default(),
             body: "x".repeat(size).into(),
             received_at: 0,
             event: SharedEvent::default(),
@@ -155,6 +170,20 @@ mod tests {
         recent.advance(7, 5, &[7]);
         recent.add(numbers(1..=6, 10));
         assert_eq!(seqs(&recent), [6]);
+    }
+
+    #[test]
+    fn events_follow_one_another_only_if_none_is_missing() {
+        let recent = RecentEvents::default();
+        recent.add(numbers(3..=4, 10));
+        recent.add(numbers(6..=6, 20));
+        let following = |after, limit, last| recent.following(after, limit, last);
+        assert_eq!(following(2, 100, 4), Some(vec![(3, 10), (4, 10)]));
+        assert_eq!(following(2, 1, 6), Some(vec![(3, 10)]));
+        assert_eq!(following(5, 100, 6), Some(vec![(6, 20)]));
+        for (after, last) in [(2, 6), (1, 4), (6, 7), (6, 6), (9, 6), (i64::MAX, i64::MAX)] {
+            assert_eq!(following(after, 100, last), None, "{after} {last}");
+        }
     }
 
     #[test]

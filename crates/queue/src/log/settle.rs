@@ -20,7 +20,7 @@ use crate::{QueueError, Record, Settlement, now};
 pub(super) struct RecordSettlement {
     /// `None` if the record was never received from a log.
     receipt: Option<Receipt>,
-    id: String,
+    id: Arc<str>,
     received_at: Option<i64>,
     attempts: u32,
     settlement: Settlement,

@@ -70,11 +70,11 @@ async fn acknowledge(consumer: &Consumer, records: &[Record]) {
 }
 
 fn ids(records: &[Record]) -> Vec<&str> {
-    records.iter().map(|record| record.id.as_str()).collect()
+    records.iter().map(|record| &*record.id).collect()
 }
 
 fn attempts(records: &[Record]) -> Vec<(&str, u32)> {
-    let attempts = records.iter().map(|it| (it.id.as_str(), it.attempts));
+    let attempts = records.iter().map(|it| (&*it.id, it.attempts));
     attempts.collect()
 }
 

@@ -15,7 +15,7 @@ fn message(id: &str) -> Message {
 }
 
 fn ids(records: &[Record]) -> Vec<&str> {
-    records.iter().map(|record| record.id.as_str()).collect()
+    records.iter().map(|record| &*record.id).collect()
 }
 
 #[tokio::test]
@@ -106,7 +106,7 @@ fn no_more_is_received_in_a_second_than_asked_and_what_waits_keeps_no_other() {
         assert_eq!(state.wait(9, now, Duration::ZERO), None);
         let records = state.take(9, now, Duration::ZERO, now + TIMEOUT);
         assert!(state.wait(9, now, Duration::ZERO).is_some());
-        received.extend(records.iter().map(|record| record.id.clone()));
+        received.extend(records.iter().map(|record| record.id.to_string()));
         // The first fails, and is attempted again in its turn.
         if tick == 0 {
             let (number, held) = state.give_back(&records[0].receipt).unwrap();

@@ -113,7 +113,7 @@ impl Sqs {
         };
         let deleted = timeout_at(until, bucket.delete(pointer)).await;
         if let Err(error) = deleted.unwrap_or_else(|_| Err("no response in time".to_owned())) {
-            let id = &record.id;
+            let id = &*record.id;
             warn!(
                 id,
                 error, "failed to delete a body from the bucket; it will expire"

@@ -319,7 +319,7 @@ fn letter(message: Message) -> SqsLetter {
     let record = Record::from(message);
     let letter = DeadLetter {
         target: None,
-        id: record.id.clone(),
+        id: record.id.to_string(),
         reason: reason.unwrap_or_else(|| MOVED_BY_AWS.to_owned()),
         received_at: record.received_at.unwrap_or_default(),
         dead_at: dead_at.or(sent_at).unwrap_or_default(),

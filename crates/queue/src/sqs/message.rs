@@ -1,6 +1,7 @@
 //! Converts an event to an SQS message and back: body, attributes, sizes. Pure.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use aws_sdk_sqs::types::{
     Message as SqsMessage, MessageAttributeValue, MessageSystemAttributeName,
@@ -121,7 +122,7 @@ impl From<SqsMessage> for Record {
             value.map(str::to_owned)
         };
         Record::received(
-            message.message_id.clone().unwrap_or_default(),
+            message.message_id.as_deref().unwrap_or_default().into(),
             message.receipt_handle.clone().unwrap_or_default(),
             message.body.clone().unwrap_or_default(),
             system,
@@ -134,7 +135,7 @@ impl Record {
     /// Reads a message of SQS. `system` and `ours` return the values of system and message attributes; other producers
     /// may write anything into the latter.
     pub fn received(
-        queue_id: String,
+        queue_id: Arc<str>,
         receipt: String,
         body: String,
         system: impl Fn(&str) -> Option<String>,
@@ -150,7 +151,7 @@ impl Record {
             token_salt: ours(TOKEN_SALT).and_then(|salt| TokenSalt::read(&salt)),
             id: ours("id")
                 .filter(|id| is_id(id))
-                .unwrap_or_else(|| queue_id.clone()),
+                .map_or_else(|| queue_id.clone(), Arc::from),
             received_at: time(ours("received_at")).or_else(|| time(system("SentTimestamp"))),
             attempts: count.and_then(|count| count.parse().ok()).unwrap_or(1),
             receipt,

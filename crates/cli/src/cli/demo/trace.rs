@@ -137,7 +137,7 @@ async fn follow(
         let Some(outcome) = outcomes.recv().await else {
             return;
         };
-        let trace = traces.get_mut(&outcome.id);
+        let trace = traces.get_mut(&*outcome.id);
         if let (Some(trace), Some(_)) = (trace, final_outcome(&outcome.outcome)) {
             let target = outcome.target.as_str().to_owned();
             trace.outcomes.insert(target, outcome);

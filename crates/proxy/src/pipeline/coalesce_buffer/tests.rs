@@ -31,7 +31,7 @@ fn event(id: &str, attempts: u32, run: u8, event_type: &str) -> PendingEvent {
         attempts,
         ..Record::unqueued(id.into())
     };
-    PendingEvent::new(record, event)
+    PendingEvent::new(record.into(), event)
 }
 
 /// A buffer, and a clock that counts seconds from its creation.
@@ -46,7 +46,8 @@ fn buffer(age: Duration) -> (CoalesceBuffer, impl Fn(f32) -> Instant) {
 fn offer(buffer: &mut CoalesceBuffer, events: Vec<PendingEvent>, now: Instant) -> Vec<String> {
     let released = buffer.offer(events, &rules(), "store", now);
     let ids = released.events.into_iter();
-    ids.map(|event| event.into_record().id).collect()
+    ids.map(|event| event.into_record().id.to_string())
+        .collect()
 }
 
 #[test]
@@ -70,7 +71,7 @@ fn of_a_message_that_is_received_again_the_newer_copy_counts() {
     let released = buffer.offer(end, &rules(), "store", at(2.0));
     let copies: Vec<_> = (released.events.into_iter())
         .map(PendingEvent::into_record)
-        .map(|record| (record.id, record.attempts))
+        .map(|record| (record.id.to_string(), record.attempts))
         .collect();
     assert_eq!(copies, [("1".to_owned(), 2), ("2".to_owned(), 1)]);
 }
@@ -140,6 +141,10 @@ fn a_stop_takes_everything_out() {
     let (mut buffer, at) = buffer(Duration::ZERO);
     let starts = vec![event("1", 1, 1, "START"), event("2", 1, 2, "START")];
     offer(&mut buffer, starts, at(0.0));
-    let drained: Vec<_> = buffer.drain().into_iter().map(|record| record.id).collect();
+    let drained: Vec<_> = buffer
+        .drain()
+        .into_iter()
+        .map(|record| record.id.to_string())
+        .collect();
     assert_eq!(drained, ["1", "2"]);
 }

@@ -15,7 +15,7 @@ fn event(id: &str, job: &str) -> PendingEvent {
         queue_id: id.into(),
         ..Record::unqueued(id.into())
     };
-    PendingEvent::new(record, event)
+    PendingEvent::new(record.into(), event)
 }
 
 /// Processes events; each unique one gets that outcome.
@@ -43,7 +43,7 @@ fn outcomes(
         if let Some(mark) = decided.mark {
             mark.keep();
         }
-        (decided.record.id, decided.outcome)
+        (decided.record.id.to_string(), decided.outcome)
     };
     let decided = process(cache, events, outcome, version);
     decided.into_iter().map(publish).collect()
@@ -98,7 +98,7 @@ fn a_message_with_the_queue_id_of_an_earlier_one_is_published() {
     let cache = DedupeCache::new(WINDOW);
     outcomes(&cache, vec![event("1", "a")], &delivered(), "v");
     let mut second = event("1", "a");
-    second.record.id = "another".into();
+    Arc::make_mut(&mut second.record).id = "another".into();
     let again = process(&cache, vec![second], &delivered(), "v");
     assert!(!again[0].is_repeat);
 }
@@ -134,7 +134,7 @@ fn what_a_replay_asks_to_be_taken_again_is_a_duplicate_of_the_same_replay_alone(
     let cache = DedupeCache::new(WINDOW);
     let salted = |id: &str, salt: &str| {
         let mut event = event(id, "a");
-        event.record.token_salt = TokenSalt::read(salt);
+        Arc::make_mut(&mut event.record).token_salt = TokenSalt::read(salt);
         event
     };
     let events = vec![event("1", "a"), salted("2", "s"), salted("3", "s")];
@@ -168,7 +168,7 @@ fn the_cache_is_bounded_and_forgets_the_oldest() {
     let cache = DedupeCache::new(WINDOW);
     let now = Instant::now();
     let hash = |n: usize| {
-        let mut hash = [0; 32];
+        let mut hash = HalfHash::default();
         hash[..8].copy_from_slice(&n.to_le_bytes());
         hash
     };

@@ -98,7 +98,7 @@ impl Subject<'_> {
 fn log_transform(record: &OutcomeRecord) {
     for unresolved in &record.transform.unresolved {
         warn!(
-            id = record.id,
+            id = &*record.id,
             namespace = &*shown(&unresolved.namespace, NAME),
             error = &*shown(&unresolved.reason, NAME),
             "could not resolve name; left unchanged"
@@ -106,7 +106,7 @@ fn log_transform(record: &OutcomeRecord) {
     }
     for (rule, error) in &record.transform.failures {
         warn!(
-            id = record.id,
+            id = &*record.id,
             rule = &**rule,
             error = &*shown(error, NAME),
             "rule failed"
@@ -120,7 +120,7 @@ fn log_outcome(record: &OutcomeRecord) {
         ($level:ident, $message:literal, $($field:tt)*) => {
             $level!(
                 outcome = record.outcome.name(),
-                id = record.id,
+                id = &*record.id,
                 run.id = subject.run,
                 job.namespace = subject.namespace.as_deref(),
                 job.name = subject.name.as_deref(),
@@ -206,7 +206,7 @@ impl LogObserver {
         let ids = records.iter().take(MAX_IDS).map(|record| &*record.id);
         let ids = names_all.then(|| ids.collect::<Vec<_>>().join(" "));
         warn!(
-            id = first.id,
+            id = &*first.id,
             run.id = subject.run,
             job.namespace = subject.namespace.as_deref(),
             job.name = subject.name.as_deref(),
@@ -307,7 +307,7 @@ mod tests {
 
     fn retried(n: usize, reason: Reason) -> OutcomeRecord {
         OutcomeRecord {
-            id: format!("id-{n}"),
+            id: format!("id-{n}").into(),
             key: None,
             event: None,
             delivered: None,

@@ -130,7 +130,7 @@ mod tests {
 
     fn record(target: &str, outcome: Outcome, age: Option<Duration>) -> OutcomeRecord {
         OutcomeRecord {
-            id: "id".to_owned(),
+            id: "id".into(),
             trace_id: None,
             new_token: false,
             key: None,

@@ -17,12 +17,12 @@ fn event(id: usize, run: u8, event_type: &str, second: u8) -> PendingEvent {
         "run":{{"runId":"00000000-0000-0000-0000-0000000000{run:02}"}},"job":{{"namespace":"n","name":"j"}}}}"#
     );
     let event = Event::read(text.as_bytes(), Level::Strict).unwrap().event;
-    PendingEvent::new(Record::unqueued(id.to_string()), event)
+    PendingEvent::new(Record::unqueued(id.to_string().into()).into(), event)
 }
 
 fn ids(run: Vec<PendingEvent>) -> Vec<String> {
     run.into_iter()
-        .map(|event| event.into_record().id)
+        .map(|event| event.into_record().id.to_string())
         .collect()
 }
 
@@ -99,7 +99,7 @@ async fn a_ticket_that_did_not_have_its_turn_lets_none_go_first() {
 fn block(after: Duration, by: &str) -> Block {
     Block {
         after,
-        by: by.to_owned(),
+        by: by.into(),
         failure: Failure {
             reason: Reason::Unavailable,
             scope: Scope::Event,
@@ -115,10 +115,10 @@ fn a_later_block_does_not_end_one_that_lasts_longer() {
     let now = Instant::now();
     order.ticket(RUN).block_run(block(SOON * 5, "a"), now);
     order.ticket(RUN).block_run(block(SOON, "b"), now);
-    let left = order.ticket(RUN).block(["c".to_owned()].into_iter(), now);
+    let left = order.ticket(RUN).block(["c"].into_iter(), now);
     assert_eq!(
         left.map(|left| (left.after, left.by)),
-        Some((SOON * 5, "a".to_owned()))
+        Some((SOON * 5, "a".into()))
     );
 }
 
@@ -129,7 +129,7 @@ fn a_blocked_run_waits_for_its_time_and_no_other_run_does() {
     order.ticket(RUN).block_run(block(SOON, "a"), now);
     let (later, other) = (order.ticket(RUN), order.ticket(OTHER));
     let block = |ticket: &RunTicket, id: &str, after| {
-        let block = ticket.block([id.to_owned()].into_iter(), now + after);
+        let block = ticket.block([id].into_iter(), now + after);
         block.map(|block| block.after)
     };
     assert_eq!(block(&later, "b", SOON / 4), Some(SOON * 3 / 4));
@@ -146,7 +146,7 @@ fn an_event_that_was_in_hand_is_blocked_until_the_one_ahead_of_it_is_received_ag
     failed.block_run(block(SOON, "a"), now);
     let (retry, new) = (order.ticket(RUN), order.ticket(RUN));
     let block = |ticket: &RunTicket, id: &str, after| {
-        let block = ticket.block([id.to_owned()].into_iter(), now + after);
+        let block = ticket.block([id].into_iter(), now + after);
         block.map(|block| block.after)
     };
     assert_eq!(block(&waiting, "b", SOON / 4), Some(SOON * 3 / 4));
@@ -165,12 +165,12 @@ fn an_event_that_failed_blocks_none_ahead_of_it() {
     let now = Instant::now();
     let (first, second) = (order.ticket(RUN), order.ticket(RUN));
     second.block_run(block(SOON, "b"), now);
-    assert!(first.block(["a".to_owned()].into_iter(), now).is_none());
+    assert!(first.block(["a"].into_iter(), now).is_none());
     // If that one fails, too, the retry of the second waits for it.
     first.block_run(block(SOON / 2, "a"), now);
     let retry = order.ticket(RUN);
-    let by = retry.block(["b".to_owned()].into_iter(), now);
-    assert_eq!(by.map(|block| block.by), Some("a".to_owned()));
+    let by = retry.block(["b"].into_iter(), now);
+    assert_eq!(by.map(|block| block.by), Some("a".into()));
 }
 
 #[test]
@@ -180,6 +180,6 @@ fn an_event_in_hand_stays_blocked_when_another_is_blocked_after_it() {
     let (first, second, third) = (order.ticket(RUN), order.ticket(RUN), order.ticket(RUN));
     first.block_run(block(SOON, "a"), now);
     third.block_run(block(SOON, "c"), now + SOON * 2);
-    let block = second.block(["b".to_owned()].into_iter(), now + SOON * 9);
-    assert_eq!(block.map(|block| block.by), Some("a".to_owned()));
+    let block = second.block(["b"].into_iter(), now + SOON * 9);
+    assert_eq!(block.map(|block| block.by), Some("a".into()));
 }

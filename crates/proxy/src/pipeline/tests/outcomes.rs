@@ -81,7 +81,7 @@ impl Observer for OutcomeRecorder {
     fn observe(&self, outcomes: &[OutcomeRecord]) {
         let mut observed = self.0.lock().unwrap();
         for outcome in outcomes {
-            let names = observed.entry(outcome.id.clone()).or_default();
+            let names = observed.entry(outcome.id.to_string()).or_default();
             names.push(outcome.outcome.name());
         }
     }
@@ -103,7 +103,7 @@ impl RecordEnds {
 }
 
 /// Sends the records of a batch, and receives them.
-async fn received(queue: &Queue, inputs: &[Input], sent: &mut Vec<String>) -> Vec<Record> {
+async fn received(queue: &Queue, inputs: &[Input], sent: &mut Vec<String>) -> Vec<Arc<Record>> {
     let message = |(run, event_type, job, _, is_broken): &Input| {
         let body = match is_broken {
             true => "{".to_owned(),
@@ -124,7 +124,7 @@ async fn received(queue: &Queue, inputs: &[Input], sent: &mut Vec<String>) -> Ve
     let messages: Vec<Message> = inputs.iter().map(message).collect();
     let accepted = queue.send(messages).await;
     assert!(accepted.iter().all(Result::is_ok));
-    let (mut records, never) = (Vec::new(), CancellationToken::new());
+    let (mut records, never) = (Vec::<Record>::new(), CancellationToken::new());
     while records.len() < inputs.len() {
         let left = inputs.len() - records.len();
         let more = queue.receive(left, Duration::ZERO, &never);
@@ -133,7 +133,7 @@ async fn received(queue: &Queue, inputs: &[Input], sent: &mut Vec<String>) -> Ve
     for (record, (_, _, _, attempts, _)) in records.iter_mut().zip(inputs) {
         record.attempts = *attempts;
     }
-    records
+    records.into_iter().map(Arc::new).collect()
 }
 
 /// Ends a batch. Returns whether each of its records is done, by its id in the queue, and whether outcomes were published.
@@ -168,12 +168,17 @@ async fn end(
     match settled.await {
         Some(settled) => {
             let ended = settled.into_iter();
-            (ended.map(|it| (it.queue_id, it.is_done)).collect(), true)
+            (
+                ended
+                    .map(|it| (it.queue_id.to_string(), it.is_done))
+                    .collect(),
+                true,
+            )
         }
         None => {
-            let ids: Vec<String> = records.iter().map(|it| it.queue_id.clone()).collect();
+            let ids: Vec<String> = records.iter().map(|it| it.queue_id.to_string()).collect();
             let again = pipeline.recover(records).await;
-            let is_done = |id: &String| again.iter().all(|it| it.queue_id != *id);
+            let is_done = |id: &String| again.iter().all(|it| *it.queue_id != **id);
             let ended = ids.into_iter().map(|id| (id.clone(), is_done(&id)));
             (ended.collect(), false)
         }
@@ -195,7 +200,7 @@ async fn process(
         let records = received(&pipeline.queue, &batch.inputs, &mut sent).await;
         let named = records
             .iter()
-            .map(|it| (it.queue_id.clone(), it.id.clone()));
+            .map(|it| (it.queue_id.to_string(), it.id.to_string()));
         ids.extend(named);
         all_records.push(records);
     }
@@ -227,7 +232,7 @@ async fn process(
     }
     for held in pipeline.drain() {
         ended.add(&held.id, false);
-        ended.unobserved.insert(held.id);
+        ended.unobserved.insert(held.id.to_string());
     }
     (sent, ended)
 }

@@ -78,12 +78,12 @@ async fn admit_end(pipeline: &Pipeline, queue_id: &str, time: Duration) -> InFli
     pipeline.admit(records, Instant::now() + time).await
 }
 
-fn received(queue_id: &str, run: u8, event_type: &str) -> Record {
+fn received(queue_id: &str, run: u8, event_type: &str) -> Arc<Record> {
     record(queue_id, 1, &text(run, event_type, 0, queue_id))
 }
 
-fn ids(records: &[Record]) -> Vec<&str> {
-    let ids = records.iter().map(|record| record.queue_id.as_str());
+fn ids(records: &[Arc<Record>]) -> Vec<&str> {
+    let ids = records.iter().map(|record| &*record.queue_id);
     ids.collect()
 }
 

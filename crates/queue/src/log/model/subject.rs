@@ -42,10 +42,10 @@ impl Subject {
         assert_eq!(records.len(), expected);
         for record in &records {
             assert_eq!(*record.body, *format!("body of {}", record.id));
-            let (state, attempts) = self.model.get_mut(&record.id).unwrap();
+            let (state, attempts) = self.model.get_mut(&*record.id).unwrap();
             assert_eq!(*state, State::Visible, "{}", record.id);
             *attempts += 1;
-            (self.receipts).insert(record.id.clone(), record.receipt.clone());
+            (self.receipts).insert(record.id.to_string(), record.receipt.clone());
             assert_eq!(*attempts, record.attempts, "{}", record.id);
             if !is_visible_again {
                 *state = State::Hidden;
@@ -81,9 +81,9 @@ impl Subject {
         let answers = consumer.settle(&settlements).await;
         assert_eq!(answers.len(), records.len());
         for (record, answer) in records.iter().zip(answers) {
-            let (state, _) = self.model.get_mut(&record.id).unwrap();
+            let (state, _) = self.model.get_mut(&*record.id).unwrap();
             let is_open = matches!(state, State::Visible | State::Hidden);
-            let is_owned = is_open && self.receipts.get(&record.id) == Some(&record.receipt);
+            let is_owned = is_open && self.receipts.get(&*record.id) == Some(&record.receipt);
             assert_eq!(
                 answer.is_ok(),
                 is_owned,
@@ -96,7 +96,7 @@ impl Subject {
                         StoredForm::Accepted => format!("body of {}", record.id),
                         StoredForm::Changed(text) => text.to_string(),
                     };
-                    self.stored.insert(record.id.clone(), text);
+                    self.stored.insert(record.id.to_string(), text);
                 }
                 *state = match how {
                     How::Acknowledge | How::Store | How::StoreChanged => State::Settled,

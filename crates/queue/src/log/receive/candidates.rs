@@ -19,6 +19,17 @@ pub(super) struct Candidate {
     size: i64,
 }
 
+/// An event that is in memory, beside no other kind: when it became visible does not matter.
+impl From<(i64, usize)> for Candidate {
+    fn from((seq, size): (i64, usize)) -> Candidate {
+        Candidate {
+            visible_at: 0,
+            seq,
+            size: i64::try_from(size).unwrap_or(i64::MAX),
+        }
+    }
+}
+
 /// When an event was appended; 0 if another writer has put something else there.
 pub(super) const APPENDED_AT: &str = "iif(typeof(appended_at) = 'integer', appended_at, 0)";
 

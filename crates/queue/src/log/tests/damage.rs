@@ -70,7 +70,7 @@ async fn unsettled(consumer: &Consumer) -> BTreeSet<String> {
         if records.is_empty() {
             break;
         }
-        found.extend(records.iter().map(|it| it.id.clone()));
+        found.extend(records.iter().map(|it| it.id.to_string()));
         acknowledge(consumer, &records).await;
     }
     let letters = consumer.dead_letters("", 9_999).await.unwrap();
@@ -210,7 +210,7 @@ async fn consumers_start_anew_while_cursors_are_lost_and_no_longer() {
         let consumer = log.consumer(lost, Start::Next).await.unwrap();
         let status = consumer.status().await.unwrap();
         assert_eq!(status.dead_letters, 0, "{lost}: it is delivered instead");
-        assert_eq!(receive(&consumer, 1).await[0].id, "event 1", "{lost}");
+        assert_eq!(&*receive(&consumer, 1).await[0].id, "event 1", "{lost}");
     }
     let stop = tokio_util::sync::CancellationToken::new();
     stop.cancel();

@@ -167,7 +167,7 @@ async fn a_stop_that_was_interrupted_between_its_steps_is_completed_or_taken_bac
         let stops = log.consumer("stops", Start::Next).await.unwrap();
         let mut received = Vec::new();
         for record in receive(&stops, 9).await {
-            received.push((record.id, record.attempts));
+            received.push((record.id.to_string(), record.attempts));
         }
         received.sort_unstable();
         let expected = [("a", 2), ("c", 1), ("d", 1), ("e", 1), ("f", 1)];

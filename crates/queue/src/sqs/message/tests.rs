@@ -108,7 +108,7 @@ fn attributes_of_another_writer_are_used_if_they_are_valid() {
     let read = |id: &str, time: &str| {
         let ours = |name: &str| Some(if name == "id" { id } else { time }.to_owned());
         let record = Record::received("q".into(), "r".into(), "[1]".into(), system, ours);
-        (record.id, record.received_at)
+        (record.id.to_string(), record.received_at)
     };
     assert_eq!(read("a-1", "9"), ("a-1".to_owned(), Some(9)));
     for (id, time) in [("", "soon"), ("a\nb", "-9"), (&"x".repeat(999), "1e3")] {

@@ -73,7 +73,7 @@ fn asked(hand: &[Item], earlier: Option<usize>, posts: &[Post]) -> Replay {
     };
     let block = earlier.map(|by| Block {
         after: LEFT,
-        by: by.to_string(),
+        by: by.to_string().into(),
         failure: Failure {
             after: Some(LEFT),
             ..failure(Scope::Event)
