@@ -28,6 +28,9 @@ const BATCHES: usize = 4;
 /// does not depend on its size. For others, events that wait in the queue are better off: nobody has counted an attempt.
 const LOCAL_BATCHES: usize = 8;
 
+/// The same where there is a single core: a request waits for most of the work on the batches that were begun before it.
+const LOCAL_BATCHES_OF_ONE_CORE: usize = 2;
+
 /// How long a stop waits for responses of the target: shorter than the whole stop, which has further steps.
 const PATIENCE: Duration = Duration::from_secs(4);
 
@@ -55,7 +58,7 @@ impl Worker {
         } = resources;
         let enough = batch.size;
         let most = match pipeline.target.capabilities().local {
-            true => enough.saturating_mul(LOCAL_BATCHES),
+            true => enough.saturating_mul(local_batches()),
             false => enough,
         };
         let permits = (most + most.div_ceil(2)).min(Semaphore::MAX_PERMITS);
@@ -194,6 +197,14 @@ impl Worker {
                 warn!(%error, "failed to return message to the queue; it will be redelivered later");
             }
         }
+    }
+}
+
+/// How many batches a target on this machine is given at once.
+fn local_batches() -> usize {
+    match std::thread::available_parallelism() {
+        Ok(cores) if cores.get() == 1 => LOCAL_BATCHES_OF_ONE_CORE,
+        Ok(_) | Err(_) => LOCAL_BATCHES,
     }
 }
 
