@@ -1,8 +1,7 @@
 //! SQLite behind one writer thread that commits in groups.
 //!
 //! Writes that arrive during a commit share the next one, so that 32 clients do not wait for 32 fsyncs. A write is
-//! answered after its commit is on disk (WAL, `synchronous = FULL`), and after the path was seen to name the file. Only a group
-//! whose writes all do without that is committed without a sync.
+//! answered after its commit is on disk (WAL, `synchronous = FULL`), and after the path was seen to name the file.
 //!
 //! The database is crash-only. A damaged file is repaired when it is opened, before anything else runs (`repair.rs`).
 //! If damage is found while it is open, or the path no longer names the file, the database fails: all requests fail,
@@ -222,18 +221,6 @@ impl Journal {
         F: FnOnce(&Connection) -> rusqlite::Result<R> + Send + 'static,
     {
         self.request(|answer| Request::Write(request::write(work, answer)))
-            .await
-    }
-
-    /// Like [`write`](Self::write), but returns when it is committed, which may be before it is on disk: it survives the end of the
-    /// process. A loss of power can undo it, unless something was written after it that is durable. A sync costs more than the
-    /// rest of a small write.
-    pub async fn write_unsynced<R, F>(&self, work: F) -> Result<R, Error>
-    where
-        R: Send + 'static,
-        F: FnOnce(&Connection) -> rusqlite::Result<R> + Send + 'static,
-    {
-        self.request(|answer| Request::WriteUnsynced(request::write(work, answer)))
             .await
     }
 

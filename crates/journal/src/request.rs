@@ -11,8 +11,6 @@ use crate::Failure;
 /// A request to the writer.
 pub(crate) enum Request {
     Write(Write),
-    /// A write that need not be on disk when it is answered.
-    WriteUnsynced(Write),
     /// Checks that the open files are in place.
     Verify(oneshot::Sender<Result<(), WriteError>>),
     /// A reader found this damage.

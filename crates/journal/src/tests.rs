@@ -63,26 +63,6 @@ async fn a_write_that_panics_leaves_no_trace_and_the_writer_goes_on() {
 }
 
 #[tokio::test]
-async fn a_write_that_is_to_be_durable_is_synced_whatever_was_written_before_or_beside_it() {
-    const FULL: i64 = 2; // https://www.sqlite.org/pragma.html#pragma_synchronous
-    let synchronous =
-        |connection: &Connection| connection.query_row("PRAGMA synchronous", [], |row| row.get(0));
-    let folder = tempfile::tempdir().unwrap();
-    let journal = own(folder.path(), SCHEMA);
-    for _ in 0..3 {
-        let unsynced: i64 = journal.write_unsynced(synchronous).await.unwrap();
-        assert!(unsynced < FULL, "{unsynced}");
-        let durable = journal.write(synchronous).await;
-        assert_eq!(durable.unwrap(), FULL);
-        let (_beside, durable) = tokio::join!(
-            journal.write_unsynced(synchronous),
-            journal.write(synchronous)
-        );
-        assert_eq!(durable.unwrap(), FULL);
-    }
-}
-
-#[tokio::test]
 async fn a_committed_write_is_there_after_reopening() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db");

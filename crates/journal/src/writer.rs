@@ -27,18 +27,6 @@ pub(crate) struct Writer {
     /// The claim on the folder, if this process owns it. It ends with its owner, not with this thread.
     claim: Option<Weak<Claim>>,
     pub(crate) state: watch::Sender<State>,
-    sync: Sync,
-}
-
-/// Whether a commit is on disk when it returns: `synchronous` of a database with a log
-/// (<https://www.sqlite.org/pragma.html#pragma_synchronous>).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Sync {
-    /// Not before a later one that is, or before the log is written into the database.
-    #[default]
-    Later,
-    /// As every connection is opened (`connections.rs`).
-    AtCommit,
 }
 
 impl Writer {
@@ -57,7 +45,6 @@ impl Writer {
             files,
             claim,
             state,
-            sync: Sync::AtCommit,
         })
     }
 
@@ -120,10 +107,7 @@ impl Writer {
             group.refuse(&failure);
             return Err(failure);
         }
-        let (written, result) = match self.set_sync(group.sync) {
-            Ok(()) => transaction(&self.connection, group.writes),
-            Err(reason) => (refused(group.writes, &reason), Err(reason)),
-        };
+        let (written, result) = transaction(&self.connection, group.writes);
         let after = match &result {
             Ok(()) => self.verify(), // it may have been committed to a file that nobody finds
             Err(error) => damage(error).map_or(Ok(()), |damage| Err(self.damaged(damage))),
@@ -143,22 +127,6 @@ impl Writer {
         after
     }
 
-    /// Sets what the next commit does.
-    fn set_sync(&mut self, sync: Sync) -> Result<(), Reason> {
-        if self.sync == sync {
-            return Ok(());
-        }
-        let value = match sync {
-            Sync::Later => "normal",
-            Sync::AtCommit => "full",
-        };
-        // Not a statement that is prepared once: this takes effect when it is compiled.
-        let set = self.connection.pragma_update(None, "synchronous", value);
-        set.map_err(Arc::new)?;
-        self.sync = sync;
-        Ok(())
-    }
-
     fn damaged(&self, damage: String) -> Failure {
         Failure::Damaged {
             file: self.path.clone(),
@@ -171,8 +139,6 @@ impl Writer {
 #[derive(Default)]
 struct Group {
     writes: Vec<Write>,
-    /// What the most demanding of them needs.
-    sync: Sync,
     verifications: Vec<oneshot::Sender<Result<(), WriteError>>>,
     /// What a reader found damaged.
     damage: Option<String>,
@@ -181,11 +147,7 @@ struct Group {
 impl Group {
     fn add(&mut self, request: Request) {
         match request {
-            Request::Write(write) => {
-                self.writes.push(write);
-                self.sync = Sync::AtCommit;
-            }
-            Request::WriteUnsynced(write) => self.writes.push(write),
+            Request::Write(write) => self.writes.push(write),
             Request::Verify(answer) => self.verifications.push(answer),
             Request::ReportDamage(damage) => self.damage = Some(damage),
         }
@@ -206,7 +168,7 @@ impl Group {
 pub(crate) fn refuse(request: Request, failure: &Failure) {
     let error = WriteError::Failed(failure.clone());
     match request {
-        Request::Write(write) | Request::WriteUnsynced(write) => write(Err(error)).answer(None),
+        Request::Write(write) => write(Err(error)).answer(None),
         Request::Verify(answer) => drop(answer.send(Err(error))),
         Request::ReportDamage(_) => {}
     }
@@ -257,12 +219,6 @@ fn transaction(
         let _ = connection.execute_batch("ROLLBACK"); // the first error is on its way to the callers
     }
     (done, result)
-}
-
-/// Does none of the writes, because of this error.
-fn refused(writes: Vec<Write>, reason: &Reason) -> Vec<WriteResult> {
-    let refused = |write: Write| write(Err(WriteError::Database(reason.clone())));
-    writes.into_iter().map(refused).collect()
 }
 
 /// Executes a statement that is prepared once.

@@ -23,8 +23,7 @@
 //! - *Attempts are counted when an event is received*, before anybody sees it: `received` moves, or the row in `pending` is
 //!   updated, and that is committed first. So an event that kills the process counts. The next owner moves what was received
 //!   and not settled to `pending`, with one attempt, and visible at once. That costs one small commit per batch; counting
-//!   crashes instead would count events that nobody had received. The commit is not synced: a loss of power may undo it, and then
-//!   the events are received for the first time once more. The next settlement syncs it, too, so no settlement is ahead of it.
+//!   crashes instead would count events that nobody had received.
 //! - *When a first attempt ends by timeout* is the only thing that is kept in memory alone (`claims.rs`): a restart ends all
 //!   of them. All decisions are made from what is committed, inside of a transaction. So a transaction that is not committed leaves
 //!   nothing to undo.

@@ -97,13 +97,8 @@ impl Consumer {
             )?;
             Ok((cursor.settled, received))
         };
-        let journal = &self.log.journal;
-        let received = match unwritten.is_empty() {
-            // After a loss of power the events are received for the first time again, in the order of the log as before.
-            true => journal.write_unsynced(receive).await,
-            false => journal.write(receive).await,
-        };
-        let (settled, received) = received.map_err(unavailable)?;
+        let received = self.log.journal.write(receive).await.map_err(unavailable)?;
+        let (settled, received) = received;
         self.state.unwritten.remove(&unwritten);
         self.state.claims.forget(settled);
         self.state.received.store(received.up_to, Ordering::Release);
