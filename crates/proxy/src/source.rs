@@ -48,13 +48,13 @@ pub(crate) struct SourceTask {
     pub(crate) sender: Sender,
 }
 
-/// How far a source is, as far as its task knows.
+/// The position of a source that was written last, if its task knows it.
 #[derive(Default)]
 enum Position {
-    /// It is not known, and has to be read.
+    /// It has to be read.
     #[default]
-    Unread,
-    /// It is the one that was written last; nothing if none was ever written.
+    Unknown,
+    /// `None` if none was ever written.
     Known(Option<Value>),
 }
 
@@ -145,7 +145,7 @@ impl SourceTask {
                 Err(Interruption::Stopped) => break,
                 Err(Interruption::Failed(failure)) => {
                     // What was written last counts, and not what is in memory.
-                    position = Position::Unread;
+                    position = Position::Unknown;
                     let pause = pace.after_failure(&failure);
                     is_failing = true;
                     self.report_failure(&failure, pause);
@@ -169,7 +169,7 @@ impl SourceTask {
     ) -> Result<bool, Interruption> {
         let cursor = match std::mem::take(position) {
             Position::Known(cursor) => cursor,
-            Position::Unread => self.read_position().await?,
+            Position::Unknown => self.read_position().await?,
         };
         let now = OffsetDateTime::now_utc();
         let next = tokio::time::timeout(STEP, self.source.next(cursor.as_ref(), now));

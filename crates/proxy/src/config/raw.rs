@@ -190,7 +190,7 @@ const MAX_AGE: u64 = 315_576_000;
 #[serde(default, deny_unknown_fields)]
 pub(super) struct BatchSettings {
     /// The largest number of events in a batch. A `file` and the `store` get up to eight times as many at once while they wait
-    /// for a first attempt, twice as many on a single core.
+    /// for a first attempt, twice as many where only one core can be used.
     #[schemars(extend("x-not-on-aws" = "a property of the event source"))]
     pub(super) size: Setting<Count<1, 10_000>>,
     /// How long the first event of a batch waits for others.

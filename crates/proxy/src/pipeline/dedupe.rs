@@ -26,14 +26,15 @@ pub(super) const RULE: &str = "builtin/duplicate";
 /// The most delivered events that are remembered, of some 150 bytes each. The oldest are forgotten first.
 const CAPACITY: usize = 20_000;
 
-/// The first half of a SHA-256. Half of the memory, and nobody finds two texts that share it.
-type HalfHash = [u8; 16];
+/// The first half of a SHA-256. Nobody finds a second text for that of a given one; two texts that somebody makes to share it are
+/// duplicates of each other, which harms nobody else.
+type TruncatedHash = [u8; 16];
 
 /// The hash of the text of an event and of the version of the rules.
-type Content = HalfHash;
+type Content = TruncatedHash;
 
 /// The hash of a message's id in the queue and of the id of the event: the queue may reuse its id later.
-type MessageKey = HalfHash;
+type MessageKey = TruncatedHash;
 
 /// The events that were delivered within the window.
 #[derive(Debug)]
@@ -193,7 +194,7 @@ fn message_key(record: &Record) -> MessageKey {
         .chain_update(&*record.queue_id)
         .chain_update("\n") // no queue has one in its ids
         .chain_update(&*record.id);
-    half(id)
+    truncated(id)
 }
 
 fn content(version: &str, record: &Record) -> Content {
@@ -205,15 +206,16 @@ fn content(version: &str, record: &Record) -> Content {
         // To be delivered again, although it was delivered a moment ago.
         Some(salt) => content.chain_update("\n").chain_update(salt.as_str()),
     };
-    half(content)
+    truncated(content)
 }
 
-fn half(hash: Sha256) -> HalfHash {
-    let mut half = HalfHash::default();
-    half.iter_mut()
+fn truncated(hash: Sha256) -> TruncatedHash {
+    let mut truncated = TruncatedHash::default();
+    truncated
+        .iter_mut()
         .zip(hash.finalize())
         .for_each(|(to, byte)| *to = byte);
-    half
+    truncated
 }
 
 /// The outcome of the duplicates of an event with this outcome.

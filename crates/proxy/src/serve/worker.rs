@@ -5,7 +5,9 @@
 
 mod suspects;
 
+use std::num::NonZero;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -28,8 +30,8 @@ const BATCHES: usize = 4;
 /// does not depend on its size. For others, events that wait in the queue are better off: nobody has counted an attempt.
 const LOCAL_BATCHES: usize = 8;
 
-/// The same where there is a single core: a request waits for most of the work on the batches that were begun before it.
-const LOCAL_BATCHES_OF_ONE_CORE: usize = 2;
+/// The same where the process may use one core only: there a request waits until the batch in progress leaves it the core.
+const LOCAL_BATCHES_SINGLE_CORE: usize = 2;
 
 /// How long a stop waits for responses of the target: shorter than the whole stop, which has further steps.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -58,7 +60,7 @@ impl Worker {
         } = resources;
         let enough = batch.size;
         let most = match pipeline.target.capabilities().local {
-            true => enough.saturating_mul(local_batches()),
+            true => enough.saturating_mul(local_batches(available_parallelism().ok())),
             false => enough,
         };
         let permits = (most + most.div_ceil(2)).min(Semaphore::MAX_PERMITS);
@@ -81,7 +83,7 @@ impl Worker {
         while let Some(permit) = self.permit().await {
             let queue = &self.pipeline.queue;
             let received = queue.receive(self.size, self.window, &self.stop).await;
-            // Shared: a batch that panics is settled without what the pipeline has of it.
+            // The pipeline gets them, and a batch that panics is settled by what is left here.
             let received =
                 received.map(|records| records.into_iter().map(Arc::new).collect::<Vec<_>>());
             if received.is_ok() {
@@ -201,10 +203,10 @@ impl Worker {
 }
 
 /// How many batches a target on this machine is given at once.
-fn local_batches() -> usize {
-    match std::thread::available_parallelism() {
-        Ok(cores) if cores.get() == 1 => LOCAL_BATCHES_OF_ONE_CORE,
-        Ok(_) | Err(_) => LOCAL_BATCHES,
+fn local_batches(cores: Option<NonZero<usize>>) -> usize {
+    match cores {
+        Some(cores) if cores.get() == 1 => LOCAL_BATCHES_SINGLE_CORE,
+        Some(_) | None => LOCAL_BATCHES,
     }
 }
 
@@ -264,5 +266,17 @@ impl Batch {
     async fn suspect(&self, records: Vec<Arc<Record>>) {
         let again = self.pipeline.recover(records).await;
         self.suspects.add(&again);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_on_a_single_core_are_local_batches_small() {
+        let of = |cores: usize| local_batches(NonZero::new(cores));
+        assert_eq!([1, 2, 64].map(of), [2, 8, 8]);
+        assert_eq!(of(0), 8, "it is not known");
     }
 }

@@ -170,7 +170,7 @@ async fn a_message_that_cannot_be_set_aside_is_left_and_those_beside_it_are_not(
         sender,
     };
     let stop = CancellationToken::new();
-    let step = task.step(&mut Position::Unread, &stop).await;
+    let step = task.step(&mut Position::Unknown, &stop).await;
     assert!(matches!(step, Err(Interruption::Failed(_))));
     assert_eq!(stand_in.bodies(), [event_of(7).text]);
 }

@@ -13,7 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::SharedEvent;
 
-/// The most bytes of events. Ten thousand of the usual size: a target that is half a second behind another still finds them.
+/// The most bytes of texts; what was read of them takes some more. Ten thousand events of the usual size: a target that is half a
+/// second behind another still finds them.
 const LIMIT: usize = 32 << 20;
 
 /// What an entry takes besides its texts, about: the fields of the event, the maps.
@@ -63,15 +64,16 @@ impl RecentEvents {
     /// up to `last`.
     pub(super) fn following(&self, after: i64, limit: i64, last: i64) -> Option<Vec<(i64, usize)>> {
         let to = after.saturating_add(limit).min(last);
+        if to <= after {
+            return None;
+        }
         let state = self.lock();
-        let events = state
-            .events
-            .range(after.saturating_add(1)..=to.max(after.saturating_add(1)));
+        let events = state.events.range(after.saturating_add(1)..=to);
         let events: Vec<(i64, usize)> = events
             .map(|(seq, event)| (*seq, event.body.len()))
             .collect();
-        let width = usize::try_from(to.saturating_sub(after)).ok()?;
-        (width > 0 && events.len() == width).then_some(events)
+        let is_whole = usize::try_from(to.saturating_sub(after)).is_ok_and(|it| it == events.len());
+        is_whole.then_some(events)
     }
 
     /// Notes that a consumer has received the events up to a number, in a transaction that is committed. `consumers` are

@@ -21,7 +21,7 @@ pub(super) const OLD_STORE: i64 = 0;
 pub(super) struct Ranges {
     consumer: i64,
     ranges: Vec<Range>,
-    /// The last event that has a row of its own, once that was needed: those after it have none to delete.
+    /// The last event that has a row of its own, read on first use. Later events have none to delete.
     last_row: Option<i64>,
 }
 

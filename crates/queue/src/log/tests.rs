@@ -9,6 +9,7 @@ mod consumers;
 mod damage;
 mod groups;
 mod import;
+mod memory;
 mod old_store;
 mod owner;
 mod read;

@@ -168,7 +168,7 @@ fn the_cache_is_bounded_and_forgets_the_oldest() {
     let cache = DedupeCache::new(WINDOW);
     let now = Instant::now();
     let hash = |n: usize| {
-        let mut hash = HalfHash::default();
+        let mut hash = TruncatedHash::default();
         hash[..8].copy_from_slice(&n.to_le_bytes());
         hash
     };
