@@ -157,14 +157,16 @@ fn bare(rest: &str) -> Result<(Zone<'_>, &str), Ambiguity> {
     let in_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '+');
     let length = rest.find(|c| !in_name(c)).unwrap_or(rest.len());
     let (name, after) = rest.split_at(length);
-    // `ZZ`, `Z+00:00` and `UTC+00:00` are two parts without a space.
-    if let Some(after) = rest.strip_prefix(['Z', 'z'])
-        && after.starts_with(['Z', 'z'])
-    {
-        return Ok((Zone::Offset(0, Cow::Borrowed("Z")), after));
-    }
     let letters = name.find(|c: char| !c.is_ascii_alphabetic());
     let (word, signed) = name.split_at(letters.unwrap_or(name.len()));
+    // `ZZ`, `Z+00:00` and `UTC+00:00` are two parts without a space. A name may begin with `Zz`, too.
+    if let Some(second) = rest.strip_prefix(['Z', 'z'])
+        && second.starts_with(['Z', 'z'])
+        && word.chars().all(|c| matches!(c, 'Z' | 'z'))
+        && (signed.is_empty() || signed.starts_with(['+', '-']))
+    {
+        return Ok((Zone::Offset(0, Cow::Borrowed("Z")), second));
+    }
     let zero = [
         "Z",
         "UTC",
@@ -285,6 +287,10 @@ mod tests {
                 "2026-01-01T10:00:00.5+00:00",
             ), // Time.String() of Go
             ("2026-01-01 10:00:00 +0100 CET", "2026-01-01T10:00:00+01:00"),
+            (
+                "2026-01-01T10:00:00+01:00[Zzyzx/Lake]",
+                "2026-01-01T10:00:00+01:00",
+            ), // not `ZZ`
         ];
         for (sent, meant) in cases {
             assert_eq!(repair_date_time(sent).as_deref(), Ok(meant), "{sent}");
