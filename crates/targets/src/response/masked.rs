@@ -193,11 +193,13 @@ pub(super) fn is_encoded(run: &str, sent: &str) -> bool {
         long || words_of(&text).any(|(_, word)| word.len() >= 2 * WORD && sent.contains(word))
     };
     let engines = [STANDARD, URL_SAFE].map(|alphabet| GeneralPurpose::new(&alphabet, config));
-    // It may directly follow a letter, and end anywhere.
-    let cuts = (0..4).filter_map(|skipped| {
-        let rest = run.trim_end_matches('=').get(skipped..)?;
-        let odd = usize::from(rest.len() % 4 == 1);
-        rest.get(..rest.len() - odd)
+    // It may directly follow a letter or another `=`, and end anywhere.
+    let cuts = run.split('=').flat_map(|part| {
+        (0..4).filter_map(move |skipped| {
+            let rest = part.get(skipped..)?;
+            let odd = usize::from(rest.len() % 4 == 1);
+            rest.get(..rest.len() - odd)
+        })
     });
     let base64 = cuts.flat_map(|cut| engines.iter().map(move |engine| engine.decode(cut).ok()));
     let digits = runs(run, |c| c.is_ascii_hexdigit()).map(|(_, digits)| digits);
