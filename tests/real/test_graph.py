@@ -101,7 +101,7 @@ def test_lists_say_of_every_fixture_what_its_events_say_last(serve):
     compared = compare_lists(computed, reader)
     kinds = {(kind, facet) for (kind, *_), facets in compared.items() for facet in facets}
     assert {("job", "sql"), ("dataset", "schema"), ("dataset", "columnLineage")} <= kinds
-    # A single node has the same facets, and so has each node of a graph that is no larger than a page.
+    # A request for one node returns the same facets. So does a graph, for each node, if it fits on one page.
     for (kind, namespace, name), facets in compared.items():
         path = [urllib.parse.quote(part, safe="") for part in (namespace, name)]
         assert reader.get(f"/namespaces/{path[0]}/{kind}s/{path[1]}")["facets"] == facets

@@ -113,7 +113,7 @@ pub struct SearchError {
 }
 
 impl Term {
-    /// The term, if it tells of an outcome.
+    /// Returns the term if it is about an outcome.
     pub(crate) fn of_outcome(&self) -> Option<OutcomeTerm<'_>> {
         match self {
             Term::Outcome(outcome) => Some(OutcomeTerm::Outcome(*outcome)),

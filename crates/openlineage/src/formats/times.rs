@@ -159,7 +159,7 @@ fn bare(rest: &str) -> Result<(Zone<'_>, &str), Ambiguity> {
     let (name, after) = rest.split_at(length);
     let letters = name.find(|c: char| !c.is_ascii_alphabetic());
     let (word, signed) = name.split_at(letters.unwrap_or(name.len()));
-    // `ZZ`, `Z+00:00` and `UTC+00:00` are two parts without a space. A name may begin with `Zz`, too.
+    // `ZZ`, `Z+00:00` and `UTC+00:00` are two parts without a space. The name of a zone may begin with `Zz`, and is one part.
     if let Some(second) = rest.strip_prefix(['Z', 'z'])
         && second.starts_with(['Z', 'z'])
         && word.chars().all(|c| matches!(c, 'Z' | 'z'))

@@ -41,7 +41,7 @@ pub struct NameMismatch {
 const LONGEST_COMPARED: usize = 300;
 const MOST_COMPARED: usize = 1_000;
 
-/// What a rule does to a name, as far as `explain` tells.
+/// What a rule does to a name, for `explain`.
 pub(crate) enum NameEffect {
     /// It changes the name, which is not listed.
     Changed,

@@ -180,7 +180,7 @@ const UNCLOSED: usize = 16;
 enum Closing {
     /// After this many bytes.
     After(usize),
-    /// There is no quote around it, or one that closes nothing.
+    /// There is no quote, or only one that begins a value.
     None,
     /// Not up to the end of the text.
     Unclosed,
