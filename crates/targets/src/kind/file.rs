@@ -208,9 +208,10 @@ fn write_all(
 /// Appends the text of an event as a line: line breaks, which stand between tokens only, become blanks.
 pub(super) fn append_line(buffer: &mut Vec<u8>, event: &Event) {
     let start = buffer.len();
-    buffer.extend_from_slice(event.text().as_bytes());
-    for byte in buffer.iter_mut().skip(start) {
-        if matches!(byte, b'\n' | b'\r') {
+    let text = event.text().as_bytes();
+    buffer.extend_from_slice(text);
+    for at in memchr::memchr2_iter(b'\n', b'\r', text) {
+        if let Some(byte) = buffer.get_mut(start + at) {
             *byte = b' ';
         }
     }
