@@ -2,9 +2,10 @@
 //!
 //! A cache that also counts uses and expires entries costs several times as much for each event.
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hashbrown::HashTable;
 
 #[derive(Debug, Clone)]
 pub(super) struct Recent<K, V> {
@@ -12,60 +13,100 @@ pub(super) struct Recent<K, V> {
     state: Arc<Mutex<State<K, V>>>,
 }
 
+/// The entries are written side by side, and only their places are searched: with the entries in a map, each one that is inserted
+/// reads and writes several cache lines that are in no cache.
 #[derive(Debug)]
 struct State<K, V> {
-    /// Each entry, with its number.
-    entries: HashMap<K, (u64, V)>,
-    /// What was inserted, oldest first. May name what was removed or inserted again since.
-    inserted: VecDeque<(u64, K)>,
-    last: u64,
+    /// What was inserted, in a ring.
+    ring: Vec<(K, V)>,
+    /// The place of the next one: that of the oldest, once the ring is full.
+    next: usize,
+    /// The place of each entry. One that was removed has none; one that was inserted again has only its newest.
+    places: HashTable<usize>,
+    hasher: RandomState,
 }
 
-impl<K: Clone + Eq + Hash, V: Clone> Recent<K, V> {
+impl<K: Eq + Hash, V: Clone> Recent<K, V> {
+    /// Creates a map of at most `capacity` entries, or of one if that is zero.
     pub(super) fn new(capacity: usize) -> Recent<K, V> {
         Recent {
             capacity,
             state: Arc::new(Mutex::new(State {
-                entries: HashMap::new(),
-                inserted: VecDeque::new(),
-                last: 0,
+                ring: Vec::new(),
+                next: 0,
+                places: HashTable::new(),
+                hasher: RandomState::new(),
             })),
         }
     }
 
     pub(super) fn get(&self, key: &K) -> Option<V> {
-        let state = self.lock();
-        let entry = state.entries.get(key);
-        entry.map(|(_, value)| value.clone())
+        self.lock().get(key).cloned()
     }
 
     pub(super) fn insert(&self, key: K, value: V) {
         let state = &mut *self.lock();
-        state.last += 1;
-        state.inserted.push_back((state.last, key.clone()));
-        state.entries.insert(key, (state.last, value));
-        while state.inserted.len() > self.capacity {
-            let Some((number, oldest)) = state.inserted.pop_front() else {
-                break;
-            };
-            let is_same = |(current, _): &(u64, V)| *current == number;
-            if state.entries.get(&oldest).is_some_and(is_same) {
-                state.entries.remove(&oldest);
-            }
-        }
+        state.remove(&key);
+        state.forget_oldest();
+        state.add(key, value);
+        state.next = match state.next + 1 < self.capacity {
+            true => state.next + 1,
+            false => 0,
+        };
     }
 
     pub(super) fn remove(&self, key: &K) {
-        self.lock().entries.remove(key);
+        self.lock().remove(key);
     }
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.lock().entries.len()
+        self.lock().places.len()
     }
 
     fn lock(&self) -> MutexGuard<'_, State<K, V>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: Eq + Hash, V> State<K, V> {
+    fn get(&self, key: &K) -> Option<&V> {
+        let is_it = |place: &usize| self.ring.get(*place).is_some_and(|(at, _)| at == key);
+        let place = self.places.find(self.hasher.hash_one(key), is_it)?;
+        self.ring.get(*place).map(|(_, value)| value)
+    }
+
+    fn remove(&mut self, key: &K) {
+        let is_it = |place: &usize| self.ring.get(*place).is_some_and(|(at, _)| at == key);
+        let hash = self.hasher.hash_one(key);
+        if let Ok(found) = self.places.find_entry(hash, is_it) {
+            found.remove();
+        }
+    }
+
+    /// Makes room at the next place.
+    fn forget_oldest(&mut self) {
+        let Some((oldest, _)) = self.ring.get(self.next) else {
+            return;
+        };
+        let hash = self.hasher.hash_one(oldest);
+        if let Ok(found) = (self.places).find_entry(hash, |place| *place == self.next) {
+            found.remove();
+        }
+    }
+
+    /// Adds an entry at the next place. There is none with its key.
+    fn add(&mut self, key: K, value: V) {
+        let hash = self.hasher.hash_one(&key);
+        match self.ring.get_mut(self.next) {
+            Some(slot) => *slot = (key, value),
+            None => self.ring.push((key, value)),
+        }
+        let hash_of = |place: &usize| {
+            let at = self.ring.get(*place);
+            at.map_or(0, |(key, _)| self.hasher.hash_one(key)) // each place is in the ring
+        };
+        self.places.insert_unique(hash, self.next, hash_of);
     }
 }
 
