@@ -5,7 +5,7 @@
 //! until its retry, because the queue would deliver the later ones first. Only this process knows this state; after a
 //! restart the queue delivers everything at once, in order.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use openlineage::{Event, EventType, OrderingKey, Subject};
 use targets::Failure;
 use time::OffsetDateTime;
 use tokio::time::{Instant, timeout_at};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 
 use super::outcome::PendingEvent;
 
@@ -83,11 +83,19 @@ pub(super) struct RunOrder {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The tickets of each run in hand, by number, each with the token that is cancelled when it is dropped.
-    tickets: HashMap<OrderingKey, BTreeMap<u64, CancellationToken>>,
+    /// The tickets of each run in hand, in the order of their numbers.
+    tickets: HashMap<OrderingKey, Vec<TakenTicket>>,
     /// How many tickets were taken.
     taken: u64,
     blocked: HashMap<OrderingKey, BlockedRun>,
+}
+
+/// A ticket that is not dropped yet.
+#[derive(Debug)]
+struct TakenTicket {
+    number: u64,
+    /// Cancelled when the ticket is dropped. Created for the first that waits for it: most runs have one ticket at a time.
+    dropped: Option<CancellationToken>,
 }
 
 /// Which tickets of a run are blocked, and until when.
@@ -122,25 +130,25 @@ pub(super) struct RunTicket {
     number: u64,
     /// All tickets before it, not only the last one, which may be dropped before its turn.
     before: Vec<CancellationToken>,
-    _ends: DropGuard,
 }
 
 impl RunOrder {
     /// Takes a ticket after all earlier ones of that run.
     pub(super) fn ticket(&self, key: OrderingKey) -> RunTicket {
-        let ends = CancellationToken::new();
         let mut state = self.lock();
         state.taken += 1;
         let number = state.taken;
         let tickets = state.tickets.entry(key.clone()).or_default();
-        let before = tickets.values().cloned().collect();
-        tickets.insert(number, ends.clone());
+        let before = tickets.iter_mut().map(TakenTicket::token_of_drop).collect();
+        tickets.push(TakenTicket {
+            number,
+            dropped: None,
+        });
         RunTicket {
             order: self.clone(),
             key,
             number,
             before,
-            _ends: ends.drop_guard(),
         }
     }
 
@@ -223,23 +231,35 @@ impl RunTicket {
     }
 }
 
+impl TakenTicket {
+    fn token_of_drop(&mut self) -> CancellationToken {
+        self.dropped.get_or_insert_default().clone()
+    }
+}
+
 impl BlockedRun {
     /// Whether one of these tickets, up to that number, is blocked whatever the time.
-    fn is_awaited(&self, tickets: Option<&BTreeMap<u64, CancellationToken>>, number: u64) -> bool {
+    fn is_awaited(&self, tickets: Option<&Vec<TakenTicket>>, number: u64) -> bool {
         let last = self.last.min(number);
-        let mut numbers = tickets.into_iter().flat_map(BTreeMap::keys);
-        numbers.any(|number| *number > self.blocker && *number <= last)
+        let mut numbers = tickets.into_iter().flatten().map(|ticket| ticket.number);
+        numbers.any(|number| number > self.blocker && number <= last)
     }
 }
 
 impl Drop for RunTicket {
     fn drop(&mut self) {
         let mut state = self.order.lock();
-        if let Some(tickets) = state.tickets.get_mut(&self.key) {
-            tickets.remove(&self.number);
-            if tickets.is_empty() {
-                state.tickets.remove(&self.key);
-            }
+        let Some(tickets) = state.tickets.get_mut(&self.key) else {
+            return;
+        };
+        let own = tickets.iter().position(|it| it.number == self.number);
+        let own = own.map(|own| tickets.remove(own));
+        if tickets.is_empty() {
+            state.tickets.remove(&self.key);
+        }
+        drop(state);
+        if let Some(dropped) = own.and_then(|own| own.dropped) {
+            dropped.cancel();
         }
     }
 }

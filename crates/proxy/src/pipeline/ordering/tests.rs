@@ -79,6 +79,20 @@ async fn a_ticket_is_ready_when_all_before_it_are_dropped() {
 }
 
 #[tokio::test]
+async fn a_ticket_that_waits_is_woken_when_the_last_before_it_is_dropped() {
+    let order = RunOrder::default();
+    let (first, second, third) = (order.ticket(RUN), order.ticket(RUN), order.ticket(RUN));
+    let deadline = Instant::now() + 3_600 * SOON;
+    let waiting = tokio::spawn(async move { third.ready(deadline).await });
+    for earlier in [second, first] {
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        drop(earlier);
+    }
+    assert!(waiting.await.unwrap());
+}
+
+#[tokio::test]
 async fn a_ticket_waits_until_its_deadline_and_no_longer() {
     let order = RunOrder::default();
     let (_first, second) = (order.ticket(RUN), order.ticket(RUN));
