@@ -176,6 +176,16 @@ impl Event {
         self.text.clone()
     }
 
+    /// Whether the event has this text. Compares no bytes if both share it.
+    pub fn has_text(&self, text: &Arc<str>) -> bool {
+        Arc::ptr_eq(&self.text, text) || *self.text == **text
+    }
+
+    /// Whether both events have the same text. Compares no bytes if they share it, as with an event that no rule changed.
+    pub fn has_text_of(&self, other: &Event) -> bool {
+        self.has_text(&other.text)
+    }
+
     /// A view of the event.
     pub fn json(&self) -> Json<'_> {
         Json::parsed(&self.text)

@@ -113,7 +113,7 @@ enum Change {
 impl Change {
     fn of(before: &Verdict, after: &Verdict) -> Change {
         match (before, after) {
-            (Verdict::Keep(before), Verdict::Keep(after)) => match before.text() == after.text() {
+            (Verdict::Keep(before), Verdict::Keep(after)) => match before.has_text_of(after) {
                 true => Change::None,
                 false => Change::Changed,
             },

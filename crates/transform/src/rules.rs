@@ -255,6 +255,11 @@ impl RuleSet {
         Ok(shown)
     }
 
+    /// Whether any events may be merged. If not, [`merge_run`](Self::merge_run) returns each by itself, as the rules leave it.
+    pub fn merges(&self) -> bool {
+        self.coalesce.is_some()
+    }
+
     /// Returns how the events of the run of `event` are merged, if `event` may be merged.
     pub fn coalesces(&self, event: &Event, target: &str) -> Option<&Coalesce> {
         self.coalesce

@@ -69,10 +69,10 @@ fn one(
     let today = adapted(accepted, shown.as_ref(), &applied);
     let delivered = match (stored, &applied.verdict) {
         (None, _) => None,
-        (Some(StoredForm::Changed(text)), Verdict::Keep(after)) if **text == *after.text() => {
+        (Some(StoredForm::Changed(text)), Verdict::Keep(after)) if after.has_text(text) => {
             Some(today.clone())
         }
-        (Some(StoredForm::Accepted), Verdict::Keep(after)) if after.text() == event.text() => {
+        (Some(StoredForm::Accepted), Verdict::Keep(after)) if after.has_text_of(event) => {
             Some(today.clone())
         }
         (Some(form), _) => {

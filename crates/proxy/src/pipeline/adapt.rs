@@ -146,6 +146,10 @@ impl Adapter {
 
     /// Merges the events of a run that may become one.
     fn merge(&self, rules: &RuleSet, parts: Vec<TransformedEvent>) -> VecDeque<OutboundEvent> {
+        // As below, without the lists that it takes to find out.
+        if !rules.merges() {
+            return parts.into_iter().map(OutboundEvent::single).collect();
+        }
         let events: Vec<_> = parts
             .iter()
             .map(|part| (&part.pending.event, &part.transformed))

@@ -200,7 +200,7 @@ impl OutboundEvent {
     /// Whether it contains more than one part on its own.
     fn is_merged(&self) -> bool {
         match self.parts.as_slice() {
-            [part] => part.transformed.text() != self.event.text(),
+            [part] => !part.transformed.has_text_of(&self.event),
             _ => true,
         }
     }

@@ -186,7 +186,7 @@ impl DecidedRecord {
         let stored = self.delivered.as_ref().filter(|_| kind == Kind::Store);
         match (&self.outcome, stored) {
             (Outcome::Delivered { .. }, Some(event)) => Settlement::Store({
-                match event.text() == &*self.record.body {
+                match event.has_text(&self.record.body) {
                     true => StoredForm::Accepted,
                     false => StoredForm::Changed(event.shared_text()),
                 }

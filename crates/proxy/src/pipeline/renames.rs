@@ -23,7 +23,7 @@ type NamePosition = (&'static str, Identity);
 
 /// Returns the names of `after` that differ from those of `before`. Removed names are not included.
 pub(super) fn renames(before: &Event, after: &Event) -> Vec<Rename> {
-    if before.text() == after.text() {
+    if before.has_text_of(after) {
         return Vec::new();
     }
     let (before, after) = (named(before), named(after));

@@ -62,9 +62,11 @@ impl Pipeline {
             true => context.deadline.min(Instant::now() + RUN_TIMEOUT),
             false => context.deadline,
         };
-        let is_ready = ticket.ready(wait_until).await && Instant::now() < context.deadline;
+        let is_ready = ticket.ready(wait_until).await;
+        let now = Instant::now();
+        let is_ready = is_ready && now < context.deadline;
         let queue_ids = events.iter().map(|event| &*event.record.queue_id);
-        let earlier = ticket.block(queue_ids, Instant::now()).filter(|_| ordered);
+        let earlier = ticket.block(queue_ids, now).filter(|_| ordered);
         if !is_ready {
             let (postponed, block) = postpone(self.retry, events, earlier);
             let block = block.filter(|_| ordered);
@@ -72,7 +74,7 @@ impl Pipeline {
         }
         // After the ticket, so that an event that was sent again finds the first one delivered.
         let version = &context.rules.version;
-        let (unique, duplicates) = self.dedupe.partition(events, version, Instant::now());
+        let (unique, duplicates) = self.dedupe.partition(events, version, now);
         let adapted = self.adapt(unique, lookups, context).await;
         let mut decided = adapted.decided;
         let unruled = block_by(&decided).filter(|_| ordered);

@@ -213,7 +213,7 @@ impl Action for Add {
                 current = changed.map_err(|refused| invalid_event(&refused))?;
             }
         }
-        Ok(match current.text() == event.text() {
+        Ok(match current.has_text_of(event) {
             true => Effect::Unchanged.into(),
             false => Effect::Changed(current).into(),
         })

@@ -11,6 +11,7 @@ use proptest::sample::{select, subsequence};
 use serde_json::{Map, Value};
 
 use super::*;
+use crate::RuleSet;
 
 /// The members of an event that are its own and not its run's.
 const OWN: [&str; 4] = ["eventType", "eventTime", "producer", "schemaURL"];
@@ -218,6 +219,17 @@ proptest! {
         let own = |event: &Event| OWN.map(|key| value(event).get(key).cloned());
         prop_assert_eq!(own(&merged), own(events[base]));
         prop_assert_eq!(merged.subject(), events[base].subject());
+    }
+
+    #[test]
+    fn rules_that_merge_nothing_return_each_event_of_a_run_as_they_left_it(before in run(), after in run()) {
+        let rules = RuleSet::default();
+        prop_assert!(!rules.merges());
+        let pairs: Vec<(&Event, &Event)> = before.iter().zip(&after).collect();
+        let returned = rules.merge_run(&pairs, "store", None).into_iter();
+        let returned: Vec<_> = returned.map(|it| (it.event, it.parts)).collect();
+        let left = pairs.iter().enumerate().map(|(n, (_, after))| ((*after).clone(), vec![n]));
+        prop_assert_eq!(returned, Vec::from_iter(left));
     }
 
     #[test]

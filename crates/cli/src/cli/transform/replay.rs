@@ -158,7 +158,7 @@ impl Summary {
             }
         }
         match transformed.verdict {
-            Verdict::Keep(after) if after.text() == event.text() => self.unchanged += 1,
+            Verdict::Keep(after) if after.has_text_of(&event) => self.unchanged += 1,
             Verdict::Keep(after) => self.add_renames(&event, &after),
             Verdict::Drop { .. } => self.dropped += 1,
             Verdict::DeadLetter { .. } => self.dead += 1,
