@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, MutexGuard, PoisonError};
+use std::thread::available_parallelism;
 
 use rusqlite::Connection;
 use serde::Serialize;
@@ -252,7 +253,7 @@ impl Log {
                     received: AtomicI64::new(i64::MAX),
                     claims: Claims::default(),
                     unwritten: UnwrittenSettlements::default(),
-                    pace: Pace::default(),
+                    pace: Pace::new(available_parallelism().ok()),
                 });
                 entry.insert_entry(state.clone());
                 state

@@ -3,6 +3,7 @@
 //!
 //! Pure but for the memory of the last batch. `receive.rs` asks and waits.
 
+use std::num::NonZero;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,12 +19,18 @@ const LINGER: Duration = Duration::from_millis(20);
 /// with one; with it, an eighth.
 const PAUSE_OF_EVENT: Duration = Duration::from_micros(44);
 
+/// The same where the process may use one core only: the clients need as much of it as of two.
+const PAUSE_OF_EVENT_SINGLE_CORE: Duration = Duration::from_micros(88);
+
 /// With so many events behind, a backlog is received without pauses: it must not grow for as long as more comes than that rate.
 const LONG_BACKLOG: i64 = 50_000;
 
-/// What a consumer has last received.
-#[derive(Debug, Default)]
-pub(super) struct Pace(Mutex<Option<LastBatch>>);
+/// What a consumer has last received, and how long it pauses for each event of that.
+#[derive(Debug)]
+pub(super) struct Pace {
+    pause_of_event: Duration,
+    last: Mutex<Option<LastBatch>>,
+}
 
 #[derive(Debug, Clone, Copy)]
 struct LastBatch {
@@ -52,6 +59,18 @@ pub(super) struct Outlook {
 }
 
 impl Pace {
+    /// Creates the pace of a process that may use so many cores, if that is known.
+    pub(super) fn new(cores: Option<NonZero<usize>>) -> Pace {
+        let pause_of_event = match cores {
+            Some(cores) if cores.get() == 1 => PAUSE_OF_EVENT_SINGLE_CORE,
+            Some(_) | None => PAUSE_OF_EVENT,
+        };
+        Pace {
+            pause_of_event,
+            last: Mutex::default(),
+        }
+    }
+
     /// Notes a batch.
     pub(super) fn received(&self, records: usize, has_retries: bool, takes_more: bool) {
         *self.lock() = Some(LastBatch {
@@ -68,15 +87,15 @@ impl Pace {
 
     /// Returns how long to wait before the next batch is received.
     pub(super) fn pause(&self, outlook: Outlook) -> Duration {
-        pause(outlook, *self.lock())
+        pause(outlook, *self.lock(), self.pause_of_event)
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<LastBatch>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn pause(outlook: Outlook, last: Option<LastBatch>) -> Duration {
+fn pause(outlook: Outlook, last: Option<LastBatch>, pause_of_event: Duration) -> Duration {
     let has_retries = last.is_some_and(|last| last.has_retries);
     if outlook.most <= outlook.enough || has_retries {
         return Duration::ZERO;
@@ -91,7 +110,7 @@ fn pause(outlook: Outlook, last: Option<LastBatch>) -> Duration {
         return Duration::ZERO;
     }
     let records = last.map_or(0, |last| u32::try_from(last.records).unwrap_or(u32::MAX));
-    PAUSE_OF_EVENT.saturating_mul(records.saturating_mul(outlook.consumers))
+    pause_of_event.saturating_mul(records.saturating_mul(outlook.consumers))
 }
 
 #[cfg(test)]
@@ -113,7 +132,19 @@ mod tests {
             has_retries: false,
             takes_more: true,
         };
-        pause(outlook, Some(last))
+        pause(outlook, Some(last), PAUSE_OF_EVENT)
+    }
+
+    #[test]
+    fn on_a_single_core_a_backlog_pauses_for_longer() {
+        let after = |cores: usize| {
+            let pace = Pace::new(NonZero::new(cores));
+            pace.received(160, false, true);
+            pace.pause(BACKLOG)
+        };
+        assert_eq!(after(1), PAUSE_OF_EVENT_SINGLE_CORE * 160);
+        assert_eq!([2, 64].map(after), [PAUSE_OF_EVENT * 160; 2]);
+        assert_eq!(after(0), PAUSE_OF_EVENT * 160, "it is not known");
     }
 
     #[test]
@@ -149,7 +180,7 @@ mod tests {
             ..BACKLOG
         };
         assert_eq!(after(0, few), LINGER);
-        assert_eq!(pause(few, None), LINGER);
+        assert_eq!(pause(few, None, PAUSE_OF_EVENT), LINGER);
         let at_once = Outlook {
             window: Duration::ZERO,
             ..few
@@ -174,7 +205,7 @@ mod tests {
         };
         for behind in [20, 1_000] {
             let outlook = Outlook { behind, ..BACKLOG };
-            assert_eq!(pause(outlook, Some(last)), Duration::ZERO);
+            assert_eq!(pause(outlook, Some(last), PAUSE_OF_EVENT), Duration::ZERO);
         }
     }
 }
