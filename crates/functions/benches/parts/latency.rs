@@ -25,16 +25,24 @@ const READERS: usize = 32;
 /// How long each of them waits until it gets the newest events again: what the page waits while there is always something new.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// Builds that have no history are compared with one that does not write it.
+const WITHOUT_HISTORY: [(&str, &str); 1] = [("LINEAGE_PROXY_HISTORY_AGE", "0")];
+
 pub(crate) async fn figures(build: &Build) -> Figures {
     let serve = &build.serve;
+    let settings: &[_] = match build.is_own {
+        true => &WITHOUT_HISTORY,
+        false => &[],
+    };
     let name = "ingest while a backlog is delivered, one core, 2 KB, 32 clients";
-    let mut figures = measured(serve, name).await;
+    let mut figures = measured(serve, settings, name).await;
     if std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1) {
         let folder = tempfile::tempdir().unwrap();
         let noise = Noise::start(folder.path());
         figures.extend(
             measured(
                 serve,
+                settings,
                 ", beside another process on the disk and a second core",
             )
             .await,
@@ -42,6 +50,8 @@ pub(crate) async fn figures(build: &Build) -> Figures {
         drop(noise);
     }
     if build.is_own {
+        let with_history = format!("{name}, with the history");
+        figures.extend(measured(serve, &[], &with_history).await);
         figures.extend(beside_readers(serve).await);
     }
     figures
@@ -88,14 +98,14 @@ async fn read(url: String, first: Duration) {
     }
 }
 
-async fn measured(serve: &Path, ingest: &str) -> Figures {
+async fn measured(serve: &Path, settings: &[(&str, &str)], ingest: &str) -> Figures {
     let folder = tempfile::tempdir().unwrap();
-    let filling = Process::serve_in(serve, folder.path(), &INGEST_ALONE);
+    let filling = Process::serve_in(serve, folder.path(), &[settings, &INGEST_ALONE].concat());
     post_all(&filling.url, CLIENTS, REQUESTS, SIZE).await;
     drop(filling);
 
     let pinned = PinnedProcess::to_one_core();
-    let process = Process::serve_in(serve, folder.path(), &[]);
+    let process = Process::serve_in(serve, folder.path(), settings);
     let began = Instant::now();
     let mut took = post_all(&process.url, CLIENTS, POSTED, SIZE).await;
     let rate = POSTED as f64 / began.elapsed().as_secs_f64();
