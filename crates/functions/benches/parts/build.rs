@@ -11,6 +11,16 @@ pub(crate) struct Build {
     pub(crate) is_own: bool,
 }
 
+impl Build {
+    /// The settings for a comparison: other builds have no history, so this one writes none.
+    pub(crate) fn without_history(&self) -> &'static [(&'static str, &'static str)] {
+        match self.is_own {
+            true => &[("LINEAGE_PROXY_HISTORY_AGE", "0")],
+            false => &[],
+        }
+    }
+}
+
 /// Returns the build of this source, and the one that `BENCH_AGAINST` names.
 ///
 /// `cargo bench` builds what the benchmark names, and that is neither the command line nor another profile: both are built

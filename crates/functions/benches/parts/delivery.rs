@@ -182,9 +182,9 @@ fn start(build: &Build, mut command: Command, folder: &Path, targets: Targets) -
         ("LINEAGE_PROXY_BATCH_WINDOW", "50ms".to_owned()),
     ];
     let path = |n: usize| file(folder, n).to_str().unwrap().to_owned();
-    let is_recorded = matches!(targets, Targets::StoreWithHistory);
-    if build.is_own && !is_recorded {
-        settings.push(("LINEAGE_PROXY_HISTORY_AGE", "0".to_owned()));
+    if !matches!(targets, Targets::StoreWithHistory) {
+        let without = build.without_history().iter();
+        settings.extend(without.map(|(name, value)| (*name, (*value).to_owned())));
     }
     match targets {
         Targets::Store | Targets::StoreWithHistory => {}

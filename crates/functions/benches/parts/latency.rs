@@ -25,15 +25,9 @@ const READERS: usize = 32;
 /// How long each of them waits until it gets the newest events again: what the page waits while there is always something new.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Builds that have no history are compared with one that does not write it.
-const WITHOUT_HISTORY: [(&str, &str); 1] = [("LINEAGE_PROXY_HISTORY_AGE", "0")];
-
 pub(crate) async fn figures(build: &Build) -> Figures {
     let serve = &build.serve;
-    let settings: &[_] = match build.is_own {
-        true => &WITHOUT_HISTORY,
-        false => &[],
-    };
+    let settings = build.without_history();
     let name = "ingest while a backlog is delivered, one core, 2 KB, 32 clients";
     let mut figures = measured(serve, settings, name).await;
     if std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1) {
