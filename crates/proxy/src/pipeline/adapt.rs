@@ -146,7 +146,7 @@ impl Adapter {
 
     /// Merges the events of a run that may become one.
     fn merge(&self, rules: &RuleSet, parts: Vec<TransformedEvent>) -> VecDeque<OutboundEvent> {
-        // As below, without the lists that it takes to find out.
+        // The result is that of the code below, which builds several lists for each event.
         if !rules.merges() {
             return parts.into_iter().map(OutboundEvent::single).collect();
         }

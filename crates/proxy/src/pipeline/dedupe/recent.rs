@@ -13,8 +13,8 @@ pub(super) struct Recent<K, V> {
     state: Arc<Mutex<State<K, V>>>,
 }
 
-/// The entries are written side by side, and only their places are searched: with the entries in a map, each one that is inserted
-/// reads and writes several cache lines that are in no cache.
+/// The entries are written side by side, and only their places are searched: with the entries in a map, each insertion misses the
+/// processor's cache several times.
 #[derive(Debug)]
 struct State<K, V> {
     /// What was inserted, in a ring.
