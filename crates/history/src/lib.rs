@@ -27,7 +27,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
 use journal::{Claim, Journal};
-use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 use time::OffsetDateTime;
 use time::format_description::well_known::iso8601::{Config, EncodedConfig, TimePrecision};
@@ -180,12 +179,7 @@ impl History {
         work: impl FnOnce(&Connection, &mut Held) -> rusqlite::Result<(R, u64)> + Send + 'static,
     ) -> Result<R, journal::Error> {
         let mut held = self.recording.lock().held.clone();
-        let write = move |connection: &Connection| {
-            // Otherwise the query for the events of a run is planned again each time that it is asked for another run, which takes
-            // longer than the query (<https://www.sqlite.org/qpsg.html>).
-            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-            Ok((work(connection, &mut held)?, held))
-        };
+        let write = move |connection: &Connection| Ok((work(connection, &mut held)?, held));
         let ((written, left_out), held) = self.journal.write(write).await?;
         let mut unrecorded = self.recording.lock();
         unrecorded.held = held;

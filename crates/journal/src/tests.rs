@@ -1,5 +1,7 @@
 //! One writer and its groups.
 
+use rusqlite::StatementStatus;
+
 use super::*;
 
 const SCHEMA: Schema = Schema {
@@ -42,6 +44,23 @@ async fn a_failed_write_does_not_disturb_its_group() {
         good += usize::from(done.unwrap().is_ok());
     }
     assert_eq!((good, count(&journal).await), (100, 100));
+}
+
+#[tokio::test]
+async fn a_statement_that_writes_is_planned_once_whatever_values_it_gets() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = own(folder.path(), SCHEMA);
+    let planned_again = |connection: &Connection| {
+        let mut select = connection.prepare("SELECT n FROM t ORDER BY n LIMIT ?1")?;
+        for limit in [1, 20, 300] {
+            select.query([limit])?.next()?;
+        }
+        Ok(select.get_status(StatementStatus::RePrepare))
+    };
+    journal.write(insert(1)).await.unwrap();
+    assert_eq!(journal.write(planned_again).await.unwrap(), 0);
+    let beside = Journal::open(&folder.path().join("a.db"), SCHEMA).unwrap();
+    assert_eq!(beside.write(planned_again).await.unwrap(), 0);
 }
 
 #[tokio::test]
