@@ -222,17 +222,26 @@ fn claim_and_read(
         true => recent.following(cursor.received, most, last),
         false => None,
     };
-    let new = match remembered {
-        Some(events) => events.into_iter().map(Candidate::from).collect(),
-        None => never_received(connection, cursor.received, most)?,
+    let (mut records, mut missed) = (Vec::new(), Vec::new());
+    let seqs = match remembered {
+        Some(events) => {
+            let new = events.iter().map(Candidate::from).collect();
+            let seqs = chosen(pending, new, enough, most);
+            let first = events.into_iter().take(seqs.len()); // a cursor leaves nothing out
+            records.extend(first.map(|(seq, event)| event.received_first(seq)));
+            seqs
+        }
+        None => {
+            let new = never_received(connection, cursor.received, most)?;
+            let mut seqs = chosen(pending, new, enough, most);
+            seqs.sort_unstable();
+            seqs
+        }
     };
-    let mut seqs = chosen(pending, new, enough, most);
-    seqs.sort_unstable();
     let mut read = connection
         .prepare_cached("SELECT seq, id, body, received_at FROM events WHERE seq = ?1")?;
     let mut claim = connection.prepare_cached(CLAIM)?;
-    let (mut records, mut missed) = (Vec::with_capacity(seqs.len()), Vec::new());
-    for seq in seqs.iter().copied() {
+    for seq in seqs.iter().copied().skip(records.len()) {
         if seq <= cursor.received {
             let (attempts, receipt) = claim
                 .query_row(params![state.number, seq, until], |row| {

@@ -60,18 +60,21 @@ impl RecentEvents {
         self.lock().events.get(&seq).cloned()
     }
 
-    /// Returns the numbers and sizes of the first events after a number, if none is missing between them: `limit` of them, or all
-    /// up to `last`.
-    pub(super) fn following(&self, after: i64, limit: i64, last: i64) -> Option<Vec<(i64, usize)>> {
+    /// Returns the first events after a number, if none is missing between them: `limit` of them, or all up to `last`.
+    pub(super) fn following(
+        &self,
+        after: i64,
+        limit: i64,
+        last: i64,
+    ) -> Option<Vec<(i64, RecentEvent)>> {
         let to = after.saturating_add(limit).min(last);
         if to <= after {
             return None;
         }
         let state = self.lock();
         let events = state.events.range(after.saturating_add(1)..=to);
-        let events: Vec<(i64, usize)> = events
-            .map(|(seq, event)| (*seq, event.body.len()))
-            .collect();
+        let events: Vec<(i64, RecentEvent)> =
+            events.map(|(seq, event)| (*seq, event.clone())).collect();
         let is_whole = usize::try_from(to.saturating_sub(after)).is_ok_and(|it| it == events.len());
         is_whole.then_some(events)
     }
@@ -179,7 +182,10 @@ mod tests {
         let recent = RecentEvents::default();
         recent.add(numbers(3..=4, 10));
         recent.add(numbers(6..=6, 20));
-        let following = |after, limit, last| recent.following(after, limit, last);
+        let following = |after, limit, last| {
+            let events = recent.following(after, limit, last)?.into_iter();
+            Some(Vec::from_iter(events.map(|(seq, it)| (seq, it.body.len()))))
+        };
         assert_eq!(following(2, 100, 4), Some(vec![(3, 10), (4, 10)]));
         assert_eq!(following(2, 1, 6), Some(vec![(3, 10)]));
         assert_eq!(following(5, 100, 6), Some(vec![(6, 20)]));

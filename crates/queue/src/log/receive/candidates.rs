@@ -5,6 +5,8 @@
 use rusqlite::Connection;
 use tracing::warn;
 
+use crate::log::recent::RecentEvent;
+
 /// Bytes of the events that are received at once, unless the first alone is larger. A batch takes a multiple of that in
 /// memory.
 const MAX_BYTES: i64 = 32_000_000;
@@ -20,12 +22,12 @@ pub(super) struct Candidate {
 }
 
 /// An event that is in memory, beside no other kind: when it became visible does not matter.
-impl From<(i64, usize)> for Candidate {
-    fn from((seq, size): (i64, usize)) -> Candidate {
+impl From<&(i64, RecentEvent)> for Candidate {
+    fn from((seq, event): &(i64, RecentEvent)) -> Candidate {
         Candidate {
             visible_at: 0,
-            seq,
-            size: i64::try_from(size).unwrap_or(i64::MAX),
+            seq: *seq,
+            size: i64::try_from(event.body.len()).unwrap_or(i64::MAX),
         }
     }
 }
