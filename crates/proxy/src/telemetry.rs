@@ -4,6 +4,7 @@
 //! `serve` and the CloudWatch embedded metric format on Lambda. `telemetry/metric.rs` defines the metrics; each is
 //! recorded where the counted event happens.
 
+mod json;
 pub(crate) mod limit;
 pub(crate) mod lines;
 pub(crate) mod metric;
@@ -17,9 +18,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::fmt::format::{FmtSpan, JsonFields};
 
 use crate::config::Config;
+use json::JsonLine;
 use metric::{Configured, Metric};
 
 /// How often the values of histograms are moved to their buckets.
@@ -66,7 +68,8 @@ pub fn log_to_stderr(filter: &str) {
     if stderr().is_terminal() {
         builder.init();
     } else {
-        builder.json().init();
+        let builder = builder.fmt_fields(JsonFields::new());
+        builder.event_format(JsonLine::new()).init();
     }
     report_filter_error(error);
 }
