@@ -9,6 +9,7 @@
 mod recent;
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,11 +25,11 @@ use recent::Recent;
 pub(super) const RULE: &str = "builtin/duplicate";
 
 /// The most delivered events that are remembered, of some 150 bytes each. The oldest are forgotten first.
-const CAPACITY: usize = 20_000;
+const CAPACITY: u32 = 20_000;
 
-/// The first half of a SHA-256. Nobody finds a second text for that of a given one; two texts that somebody makes to share it are
+/// The first half of a SHA-256, of a secret of the process first: so nobody can choose where in a table it is. Nobody finds a second text for that of a given one; two texts that somebody makes to share it are
 /// duplicates of each other, which harms nobody else.
-type TruncatedHash = [u8; 16];
+type TruncatedHash = recent::Key;
 
 /// The hash of the text of an event and of the version of the rules.
 type Content = TruncatedHash;
@@ -43,9 +44,11 @@ pub(super) struct DedupeCache {
     /// Whether a message that is received again has to be delivered again: the store has an event by its settlement alone,
     /// which may have failed.
     pub(super) delivers_again: bool,
+    /// The beginning of each hash: one block of the secret.
+    secret: Sha256,
     /// When each content was delivered, and as which message.
-    contents: Recent<Content, (Instant, MessageKey)>,
-    messages: Recent<MessageKey, ()>,
+    contents: Recent<(Instant, MessageKey)>,
+    messages: Recent<()>,
 }
 
 /// What an event is remembered by once it is delivered.
@@ -71,7 +74,7 @@ pub(super) struct Duplicates {
 /// is removed, so that the outcome is published when the message is received again.
 #[derive(Debug)]
 pub(super) struct DeliveredMark {
-    messages: Recent<MessageKey, ()>,
+    messages: Recent<()>,
     key: Option<MessageKey>,
 }
 
@@ -81,6 +84,7 @@ impl DedupeCache {
         DedupeCache {
             window,
             delivers_again: false,
+            secret: secret(),
             contents: Recent::new(CAPACITY),
             messages: Recent::new(CAPACITY),
         }
@@ -89,7 +93,7 @@ impl DedupeCache {
     /// Separates the events to deliver, each content once, from their duplicates. `version` is that of the rules.
     pub(super) fn partition(
         &self,
-        mut events: Vec<PendingEvent>,
+        events: Vec<PendingEvent>,
         version: &str,
         now: Instant,
     ) -> (Vec<PendingEvent>, Duplicates) {
@@ -100,7 +104,7 @@ impl DedupeCache {
         // Most runs have one event in a batch, which is compared with none.
         let is_alone = events.len() == 1;
         let mut seen = HashSet::new();
-        for mut event in std::mem::take(&mut events) {
+        let unique = events.into_iter().filter_map(|mut event| {
             let fingerprint = self.fingerprint(version, &event.record);
             let content = fingerprint.content;
             let delivered = self.delivered(&content, now);
@@ -110,14 +114,16 @@ impl DedupeCache {
                     is_repeat: fingerprint.is_repeat,
                     ..event.decide(dropped())
                 });
+                None
             } else if is_alone || seen.insert(content) {
                 event.fingerprint = Some(fingerprint);
-                events.push(event);
+                Some(event)
             } else {
                 duplicates.of_this_run.push((content, event));
+                None
             }
-        }
-        (events, duplicates)
+        });
+        (unique.collect(), duplicates)
     }
 
     /// Decides the duplicates from the outcomes of the others, and remembers what was delivered.
@@ -151,12 +157,32 @@ impl DedupeCache {
     }
 
     fn fingerprint(&self, version: &str, record: &Record) -> Fingerprint {
-        let message = message_key(record);
+        let message = self.message_key(record);
         Fingerprint {
-            content: content(version, record),
+            content: self.content(version, record),
             message,
             is_repeat: self.messages.get(&message).is_some(),
         }
+    }
+
+    fn message_key(&self, record: &Record) -> MessageKey {
+        let id = (self.secret.clone())
+            .chain_update(&*record.queue_id)
+            .chain_update("\n") // no queue has one in its ids
+            .chain_update(&*record.id);
+        truncated(id)
+    }
+
+    fn content(&self, version: &str, record: &Record) -> Content {
+        let content = (self.secret.clone())
+            .chain_update(record.body_hash())
+            .chain_update(version);
+        let content = match &record.token_salt {
+            None => content,
+            // To be delivered again, although it was delivered a moment ago.
+            Some(salt) => content.chain_update("\n").chain_update(salt.as_str()),
+        };
+        truncated(content)
     }
 
     /// Returns as which message a content was delivered within the window.
@@ -189,24 +215,11 @@ impl Drop for DeliveredMark {
     }
 }
 
-fn message_key(record: &Record) -> MessageKey {
-    let id = Sha256::new()
-        .chain_update(&*record.queue_id)
-        .chain_update("\n") // no queue has one in its ids
-        .chain_update(&*record.id);
-    truncated(id)
-}
-
-fn content(version: &str, record: &Record) -> Content {
-    let content = Sha256::new()
-        .chain_update(record.body_hash())
-        .chain_update(version);
-    let content = match &record.token_salt {
-        None => content,
-        // To be delivered again, although it was delivered a moment ago.
-        Some(salt) => content.chain_update("\n").chain_update(salt.as_str()),
-    };
-    truncated(content)
+/// Returns a hasher that has read a block of random bytes: more of a hash is not more work.
+fn secret() -> Sha256 {
+    let random = RandomState::new();
+    let block = (0u8..8).map(|n| random.hash_one(n).to_le_bytes());
+    block.fold(Sha256::new(), Sha256::chain_update)
 }
 
 fn truncated(hash: Sha256) -> TruncatedHash {

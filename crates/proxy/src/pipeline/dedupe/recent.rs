@@ -1,50 +1,51 @@
-//! A map of bounded size that forgets the oldest entries first. Cheap to clone; clones share the entries.
+//! A map of bounded size from hashes that nobody can choose, which forgets the oldest entries first. Cheap to clone; clones share the
+//! entries.
 //!
 //! A cache that also counts uses and expires entries costs several times as much for each event.
 
-use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashTable;
 
+/// A hash: all of its bits are equally likely.
+pub(super) type Key = [u8; 16];
+
 #[derive(Debug, Clone)]
-pub(super) struct Recent<K, V> {
-    capacity: usize,
-    state: Arc<Mutex<State<K, V>>>,
+pub(super) struct Recent<V> {
+    capacity: u32,
+    state: Arc<Mutex<State<V>>>,
 }
 
 /// The entries are written side by side, and only their places are searched: with the entries in a map, each insertion misses the
 /// processor's cache several times.
 #[derive(Debug)]
-struct State<K, V> {
+struct State<V> {
     /// What was inserted, in a ring.
-    ring: Vec<(K, V)>,
+    ring: Vec<(Key, V)>,
     /// The place of the next one: that of the oldest, once the ring is full.
-    next: usize,
+    next: u32,
     /// The place of each entry. One that was removed has none; one that was inserted again has only its newest.
-    places: HashTable<usize>,
-    hasher: RandomState,
+    places: HashTable<u32>,
 }
 
-impl<K: Eq + Hash, V: Clone> Recent<K, V> {
+impl<V: Clone> Recent<V> {
     /// Creates a map of at most `capacity` entries, or of one if that is zero.
-    pub(super) fn new(capacity: usize) -> Recent<K, V> {
+    pub(super) fn new(capacity: u32) -> Recent<V> {
         Recent {
             capacity,
             state: Arc::new(Mutex::new(State {
                 ring: Vec::new(),
                 next: 0,
                 places: HashTable::new(),
-                hasher: RandomState::new(),
             })),
         }
     }
 
-    pub(super) fn get(&self, key: &K) -> Option<V> {
+    pub(super) fn get(&self, key: &Key) -> Option<V> {
         self.lock().get(key).cloned()
     }
 
-    pub(super) fn insert(&self, key: K, value: V) {
+    pub(super) fn insert(&self, key: Key, value: V) {
         let state = &mut *self.lock();
         state.remove(&key);
         state.forget_oldest();
@@ -55,7 +56,7 @@ impl<K: Eq + Hash, V: Clone> Recent<K, V> {
         };
     }
 
-    pub(super) fn remove(&self, key: &K) {
+    pub(super) fn remove(&self, key: &Key) {
         self.lock().remove(key);
     }
 
@@ -64,50 +65,57 @@ impl<K: Eq + Hash, V: Clone> Recent<K, V> {
         self.lock().places.len()
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<K, V>> {
+    fn lock(&self) -> MutexGuard<'_, State<V>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<K: Eq + Hash, V> State<K, V> {
-    fn get(&self, key: &K) -> Option<&V> {
-        let is_it = |place: &usize| self.ring.get(*place).is_some_and(|(at, _)| at == key);
-        let place = self.places.find(self.hasher.hash_one(key), is_it)?;
-        self.ring.get(*place).map(|(_, value)| value)
+impl<V> State<V> {
+    fn get(&self, key: &Key) -> Option<&V> {
+        let is_it = |place: &u32| entry(&self.ring, *place).is_some_and(|(at, _)| at == key);
+        let place = self.places.find(start(key), is_it)?;
+        entry(&self.ring, *place).map(|(_, value)| value)
     }
 
-    fn remove(&mut self, key: &K) {
-        let is_it = |place: &usize| self.ring.get(*place).is_some_and(|(at, _)| at == key);
-        let hash = self.hasher.hash_one(key);
-        if let Ok(found) = self.places.find_entry(hash, is_it) {
+    fn remove(&mut self, key: &Key) {
+        let is_it = |place: &u32| entry(&self.ring, *place).is_some_and(|(at, _)| at == key);
+        if let Ok(found) = self.places.find_entry(start(key), is_it) {
             found.remove();
         }
     }
 
     /// Makes room at the next place.
     fn forget_oldest(&mut self) {
-        let Some((oldest, _)) = self.ring.get(self.next) else {
+        let Some((oldest, _)) = entry(&self.ring, self.next) else {
             return;
         };
-        let hash = self.hasher.hash_one(oldest);
-        if let Ok(found) = (self.places).find_entry(hash, |place| *place == self.next) {
+        let start = start(oldest);
+        if let Ok(found) = (self.places).find_entry(start, |place| *place == self.next) {
             found.remove();
         }
     }
 
     /// Adds an entry at the next place. There is none with its key.
-    fn add(&mut self, key: K, value: V) {
-        let hash = self.hasher.hash_one(&key);
-        match self.ring.get_mut(self.next) {
+    fn add(&mut self, key: Key, value: V) {
+        match self.ring.get_mut(self.next as usize) {
             Some(slot) => *slot = (key, value),
             None => self.ring.push((key, value)),
         }
-        let hash_of = |place: &usize| {
-            let at = self.ring.get(*place);
-            at.map_or(0, |(key, _)| self.hasher.hash_one(key)) // each place is in the ring
+        let start_of = |place: &u32| {
+            let at = entry(&self.ring, *place);
+            at.map_or(0, |(key, _)| start(key)) // each place is in the ring
         };
-        self.places.insert_unique(hash, self.next, hash_of);
+        self.places.insert_unique(start(&key), self.next, start_of);
     }
+}
+
+fn entry<V>(ring: &[(Key, V)], place: u32) -> Option<&(Key, V)> {
+    ring.get(place as usize)
+}
+
+/// Where the search for a key starts: it is a hash already.
+fn start(key: &Key) -> u64 {
+    u128::from_le_bytes(*key) as u64
 }
 
 #[cfg(test)]
@@ -126,17 +134,17 @@ mod tests {
             for (n, (key, inserts)) in steps.into_iter().enumerate() {
                 match inserts {
                     true => {
-                        recent.insert(key, n);
+                        recent.insert([key; 16], n);
                         inserted.push((key, n));
                     }
                     false => {
-                        recent.remove(&key);
+                        recent.remove(&[key; 16]);
                         inserted.iter_mut().filter(|it| it.0 == key).for_each(|it| it.0 = u8::MAX);
                     }
                 }
-                for key in 0..12 {
+                for key in 0..12u8 {
                     let newest = inserted.iter().rev().take(5).find(|it| it.0 == key);
-                    prop_assert_eq!(recent.get(&key), newest.map(|it| it.1));
+                    prop_assert_eq!(recent.get(&[key; 16]), newest.map(|it| it.1));
                 }
             }
         }
