@@ -26,6 +26,7 @@ pub use config::{KindConfig, OpenQuestion};
 use datahub::DataHubSettings;
 use datazone::DataZoneSettings;
 use file::FileSettings;
+pub use file::Gathering;
 use glue::GlueSettings;
 use openlineage::OpenLineageSettings;
 

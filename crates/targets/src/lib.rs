@@ -23,7 +23,7 @@ use tokio::time::Instant;
 pub use capabilities::{AcceptedEvents, Capabilities, EventTypes, JobEvents, RequiredDatasets};
 pub use config::{OpenError, Resources, SettingError, TargetConfig};
 pub use kind::datazone::{DENIED_BY_DOMAIN, FailedEvent, Verification, Verifier};
-pub use kind::{Kind, KindConfig, OpenQuestion, RuleUse, TargetSettings};
+pub use kind::{Gathering, Kind, KindConfig, OpenQuestion, RuleUse, TargetSettings};
 pub use name::{InvalidTargetName, TargetName};
 pub use rate::Pace;
 pub use reason::Reason;
@@ -137,6 +137,12 @@ impl Target {
     /// moved or restored.
     pub fn reopen(&self) {
         self.client.reopen();
+    }
+
+    /// Lets the events that are delivered from now on be written together, where the target can do that, until the result is dropped:
+    /// for events whose delivery begins within moments.
+    pub fn gather(&self) -> Option<Gathering> {
+        self.client.gather()
     }
 
     /// Delivers one event, giving up at `deadline`. `attempts` is how often it was attempted, this time included. With a

@@ -7,7 +7,7 @@ use super::Kind;
 use super::archive::Archive;
 use super::datahub::DataHub;
 use super::datazone::DataZone;
-use super::file::File;
+use super::file::{File, Gathering};
 use super::glue::Glue;
 use super::openlineage::OpenLineage;
 use crate::{Delivery, DeliveryReport, Pace};
@@ -66,6 +66,19 @@ impl Client {
             | Client::Archive(_)
             | Client::Glue(_)
             | Client::Store => {}
+        }
+    }
+
+    pub(crate) fn gather(&self) -> Option<Gathering> {
+        match self {
+            Client::File(target) => Some(target.gather()),
+            // These wait for others by themselves, or send each event alone.
+            Client::DataZone(_)
+            | Client::OpenLineage(_)
+            | Client::DataHub(_)
+            | Client::Archive(_)
+            | Client::Glue(_)
+            | Client::Store => None,
         }
     }
 

@@ -89,6 +89,20 @@ struct Waiting {
     /// Whoever delivers them bounds their number.
     lines: Vec<Line>,
     reopen: bool,
+    /// How many [`Gathering`]s there are.
+    gatherings: usize,
+}
+
+/// While there is one, the writer is not woken for lines: more of the batch follow, and all of them are to share a sync.
+#[derive(Debug)]
+pub struct Gathering(File);
+
+impl Drop for Gathering {
+    fn drop(&mut self) {
+        lock(&self.0.waiting).gatherings -= 1;
+        // Also if there is another one: it may have begun long after these lines.
+        self.0.wake();
+    }
 }
 
 /// The writer thread's end. However the thread ends, nobody waits for it any more.
@@ -144,28 +158,43 @@ impl File {
     /// Reopens the file that the path names now, as after a rotation by another program. Does not wait for it.
     pub(super) fn reopen(&self) {
         lock(&self.waiting).reopen = true;
-        let _ = self.wake.try_send(()); // or it is about to look
+        self.wake();
+    }
+
+    /// Lets the lines that are delivered from now on share a sync, until the result is dropped: none of them is written before,
+    /// unless for another reason.
+    pub(crate) fn gather(&self) -> Gathering {
+        lock(&self.waiting).gatherings += 1;
+        Gathering(self.clone())
     }
 
     pub(crate) async fn deliver(&self, event: &Event) -> Delivery {
         let (written, answer) = oneshot::channel();
         let event = event.clone();
-        lock(&self.waiting).lines.push(Line { event, written });
-        // The other events of the batch come first: the writer is woken once for all of them, and syncs once.
-        tokio::task::yield_now().await;
-        let stopped = || Err(Arc::from("the writer has stopped"));
-        let result = match self.wake.try_send(()) {
-            Ok(()) | Err(TrySendError::Full(_)) => answer.await.unwrap_or_else(|_| stopped()),
-            Err(TrySendError::Closed(_)) => {
-                lock(&self.waiting).lines.clear();
-                stopped()
-            }
+        let is_gathered = {
+            let mut waiting = lock(&self.waiting);
+            waiting.lines.push(Line { event, written });
+            waiting.gatherings > 0
         };
-        match result {
+        if !is_gathered {
+            // Others that follow the same sync come first: the writer is woken once for all of them.
+            tokio::task::yield_now().await;
+            self.wake();
+        }
+        let stopped = || Err(Arc::from("the writer has stopped"));
+        match answer.await.unwrap_or_else(|_| stopped()) {
             Ok(()) => Delivery::Delivered { id: None },
             Err(message) => {
                 Delivery::Transient(Failure::new(Reason::Unavailable, Scope::Target, &message))
             }
+        }
+    }
+
+    /// Wakes the writer. Where that has ended, nobody waits for it afterwards.
+    fn wake(&self) {
+        match self.wake.try_send(()) {
+            Ok(()) | Err(TrySendError::Full(_)) => {}
+            Err(TrySendError::Closed(_)) => lock(&self.waiting).lines.clear(),
         }
     }
 }

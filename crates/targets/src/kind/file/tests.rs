@@ -40,6 +40,73 @@ async fn when_the_writer_panics_deliveries_fail_and_nothing_gathers() {
     }
 }
 
+/// A file whose writer answers, and tells how many lines it took each time that it found some.
+fn counting() -> (File, std::sync::mpsc::Receiver<usize>) {
+    let (taken, counts) = std::sync::mpsc::channel();
+    let file = File::start(move |waiting| {
+        let lines = std::mem::take(&mut lock(waiting).lines);
+        if !lines.is_empty() {
+            taken.send(lines.len()).unwrap();
+        }
+        for line in lines {
+            line.written.send(Ok(())).unwrap();
+        }
+    });
+    (file.unwrap(), counts)
+}
+
+#[tokio::test]
+async fn the_lines_of_a_batch_that_begins_in_steps_are_written_at_once() {
+    let (file, counts) = counting();
+    let events = [event("a"), event("b"), event("c")];
+    let gathering = file.gather();
+    let steps = async {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert!(counts.try_recv().is_err(), "more follow");
+        drop(gathering);
+    };
+    let deliver = async |event: &Event| {
+        tokio::task::yield_now().await;
+        file.deliver(event).await
+    };
+    let all = futures_util::future::join_all(events.iter().map(deliver));
+    let (delivered, ()) = tokio::join!(all, steps);
+    assert_eq!(
+        delivered,
+        [(); 3].map(|()| Delivery::Delivered { id: None })
+    );
+    assert_eq!(Vec::from_iter(counts.try_iter()), [3]);
+}
+
+#[tokio::test]
+async fn lines_are_written_while_a_later_batch_gathers_for_long() {
+    let (file, counts) = counting();
+    let (first, second) = (file.gather(), file.gather());
+    let event = event("a");
+    let delivery = file.deliver(&event);
+    let (delivered, ()) = tokio::join!(delivery, async { drop(first) });
+    assert_eq!(delivered, Delivery::Delivered { id: None });
+    assert_eq!(counts.try_recv(), Ok(1));
+    drop(second);
+    assert_eq!(file.deliver(&event).await, Delivery::Delivered { id: None });
+}
+
+#[tokio::test]
+async fn when_the_writer_has_ended_nobody_waits_for_the_end_of_a_batch() {
+    let file = File::start(|_| panic!("a bug")).unwrap();
+    let event = event("a");
+    file.deliver(&event).await; // ends it
+    let gathering = file.gather();
+    let all = async { tokio::join!(file.deliver(&event), async { drop(gathering) }) };
+    let ended = tokio::time::timeout(Duration::from_secs(10), all).await;
+    assert!(
+        matches!(ended, Ok((Delivery::Transient(_), ()))),
+        "{ended:?}"
+    );
+}
+
 #[test]
 fn the_memory_of_a_large_group_is_given_back() {
     let folder = tempfile::tempdir().unwrap();
