@@ -255,6 +255,7 @@ impl Pipeline {
             context: BatchContext {
                 rules,
                 deadline,
+                ended: self.cut_off.child_token(),
                 halt: OnceLock::new(),
             },
         }
@@ -269,7 +270,8 @@ impl Pipeline {
         } = batch;
         let mut blocked = Vec::new();
         let runs = runs.into_iter().map(|run| self.deliver_run(run, &context));
-        for (run, block) in join_in_groups(runs).await {
+        let delivering = Box::pin(join_in_groups(runs, self.target.gather()));
+        for (run, block) in context.ending_in_time(delivering).await {
             decided.extend(run);
             blocked.extend(block);
         }

@@ -63,7 +63,7 @@ impl Adapter {
         lookups: &LookupResults,
         mut expired: impl FnMut(u32) -> Option<Outcome>,
     ) -> AdaptedRun {
-        let (mut parts, mut decided) = (Vec::new(), Vec::new());
+        let (mut parts, mut decided) = (Vec::with_capacity(events.len()), Vec::new());
         for (index, pending) in events.into_iter().enumerate() {
             let adapted = match expired(pending.attempts()) {
                 Some(outcome) => Err(Box::new(pending.decide(outcome))),

@@ -54,14 +54,15 @@ impl RunDelivery {
     /// Creates the delivery of `events`, in order. `earlier` is what blocks the run, if anything.
     pub(super) fn new(
         policy: RetryPolicy,
-        events: impl IntoIterator<Item = OutboundEvent>,
+        events: impl Into<VecDeque<OutboundEvent>>,
         earlier: Option<Block>,
     ) -> RunDelivery {
         let (first_failed, skip) = earlier.map(|block| (block.by, block.failure)).unzip();
+        let queued = events.into();
         RunDelivery {
             policy,
-            queued: events.into_iter().collect(),
-            decided: Vec::new(),
+            decided: Vec::with_capacity(queued.len()), // a push would make room for four
+            queued,
             skip,
             first_failed,
             block: None,
@@ -156,7 +157,8 @@ pub(super) fn postpone(
         index,
     };
     let parts = events.into_iter().enumerate().map(part);
-    let mut postponed = RunDelivery::new(policy, parts.map(OutboundEvent::single), earlier);
+    let single: VecDeque<_> = parts.map(OutboundEvent::single).collect();
+    let mut postponed = RunDelivery::new(policy, single, earlier);
     while postponed.next(None).is_some() {
         postponed.record(&Attempt::OutOfTime, Duration::ZERO);
     }

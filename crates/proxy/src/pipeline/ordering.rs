@@ -6,6 +6,7 @@
 //! restart the queue delivers everything at once, in order.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use targets::Failure;
 use time::OffsetDateTime;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::outcome::PendingEvent;
 
@@ -28,7 +30,7 @@ const OVERDUE: Duration = Duration::from_secs(1);
 /// Groups events by run. Each run is in the order of delivery; runs are in the order of their first event.
 pub(super) fn by_run(events: Vec<PendingEvent>) -> Vec<(OrderingKey, Vec<PendingEvent>)> {
     let mut runs: Vec<(OrderingKey, Vec<PendingEvent>)> = Vec::new();
-    let mut indices: HashMap<OrderingKey, usize> = HashMap::new();
+    let mut indices: HashMap<OrderingKey, usize> = HashMap::with_capacity(events.len());
     for event in events {
         let key = OrderingKey::from(&event.event);
         let index = *indices.entry(key.clone()).or_insert(runs.len());
@@ -158,11 +160,13 @@ impl RunOrder {
 }
 
 impl RunTicket {
-    /// Waits until all tickets before it are dropped. Returns whether that happened in time.
-    pub(super) async fn ready(&self, deadline: Instant) -> bool {
+    /// Waits until all tickets before it are dropped: until a deadline, and no longer than `timeout`. Returns whether that happened
+    /// in time.
+    pub(super) async fn ready(&self, deadline: Instant, timeout: Option<Duration>) -> bool {
         if self.before.is_empty() {
             return true;
         }
+        let deadline = timeout.map_or(deadline, |timeout| deadline.min(Instant::now() + timeout));
         let all = join_all(self.before.iter().map(CancellationToken::cancelled));
         timeout_at(deadline, all).await.is_ok()
     }
@@ -248,14 +252,15 @@ impl BlockedRun {
 
 impl Drop for RunTicket {
     fn drop(&mut self) {
+        let key = std::mem::replace(&mut self.key, OrderingKey::Run(Uuid::nil()));
         let mut state = self.order.lock();
-        let Some(tickets) = state.tickets.get_mut(&self.key) else {
+        let Entry::Occupied(mut tickets) = state.tickets.entry(key) else {
             return;
         };
-        let own = tickets.iter().position(|it| it.number == self.number);
-        let own = own.map(|own| tickets.remove(own));
-        if tickets.is_empty() {
-            state.tickets.remove(&self.key);
+        let own = tickets.get().iter().position(|it| it.number == self.number);
+        let own = own.map(|own| tickets.get_mut().remove(own));
+        if tickets.get().is_empty() {
+            tickets.remove();
         }
         drop(state);
         if let Some(dropped) = own.and_then(|own| own.dropped) {

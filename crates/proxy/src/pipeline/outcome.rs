@@ -253,7 +253,7 @@ pub(super) async fn settle(
         .map(|decided| (&*decided.record, decided.settlement(kind)))
         .collect();
     let answers = queue.settle(&settlements, until).await;
-    let mut answers = answers.into_iter();
+    let (mut answers, now) = (answers.into_iter(), now());
     let settled = decided.into_iter().map(|decided| {
         let acknowledged = match answers.next() {
             Some(Ok(())) => true,
@@ -263,15 +263,17 @@ pub(super) async fn settle(
             }
             None => false,
         };
-        settled(decided, target, acknowledged)
+        settled(decided, target, acknowledged, now)
     });
     settled.collect()
 }
 
+/// `now` is in milliseconds since 1970.
 pub(super) fn settled(
     decided: DecidedRecord,
     target: &TargetName,
     acknowledged: bool,
+    now: i64,
 ) -> SettledRecord {
     let (is_done, is_published) = match decided.outcome {
         Outcome::Delivered { .. } | Outcome::Unchanged { .. } | Outcome::Dropped { .. } => {
@@ -297,7 +299,7 @@ pub(super) fn settled(
         outcome: decided.outcome,
         attempts: decided.record.attempts,
         duration: decided.duration,
-        age: decided.record.received_at.map(age),
+        age: (decided.record.received_at).map(|received_at| age(received_at, now)),
         transform: decided.log,
         merged: decided.merged,
         trace_id: (decided.record.trace.as_ref()).map(|trace| trace.id().to_owned()),
@@ -309,8 +311,8 @@ pub(super) fn settled(
     }
 }
 
-fn age(received_at: i64) -> Duration {
-    Duration::from_millis(u64::try_from(now().saturating_sub(received_at)).unwrap_or(0))
+fn age(received_at: i64, now: i64) -> Duration {
+    Duration::from_millis(u64::try_from(now.saturating_sub(received_at)).unwrap_or(0))
 }
 
 /// The outcome of one event at one target, as observers see it.

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use targets::{Delivery, Failure, Scope};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio_util::sync::CancellationToken;
 
 use super::Pipeline;
 use super::adapt::{AdaptedRun, LookupResults};
@@ -40,8 +41,23 @@ pub(super) struct Run {
 pub(super) struct BatchContext {
     pub(super) rules: Arc<LoadedRules>,
     pub(super) deadline: Instant,
+    /// Cancelled when the deliveries in flight have to end: at the deadline, or when the pipeline is cut off. One for all, since a
+    /// timer for each costs more than most other steps of a delivery.
+    pub(super) ended: CancellationToken,
     /// Why no further event is attempted: the target accepts nothing.
     pub(super) halt: OnceLock<Failure>,
+}
+
+impl BatchContext {
+    /// Ends the deliveries of `work` at the deadline, and waits for it all the same: each returns what is left of it.
+    pub(super) async fn ending_in_time<W: Future + Unpin>(&self, mut work: W) -> W::Output {
+        tokio::select! {
+            biased;
+            done = &mut work => return done,
+            () = sleep_until(self.deadline) => self.ended.cancel(),
+        }
+        work.await
+    }
 }
 
 impl Pipeline {
@@ -58,11 +74,8 @@ impl Pipeline {
         } = run;
         let lookups = self.look_up(&events, context).await;
         let ordered = self.adapter.capabilities.ordered;
-        let wait_until = match ordered {
-            true => context.deadline.min(Instant::now() + RUN_TIMEOUT),
-            false => context.deadline,
-        };
-        let is_ready = ticket.ready(wait_until).await;
+        let timeout = ordered.then_some(RUN_TIMEOUT);
+        let is_ready = ticket.ready(context.deadline, timeout).await;
         let now = Instant::now();
         let is_ready = is_ready && now < context.deadline;
         let queue_ids = events.iter().map(|event| &*event.record.queue_id);
@@ -76,16 +89,19 @@ impl Pipeline {
         let version = &context.rules.version;
         let (unique, duplicates) = self.dedupe.partition(events, version, now);
         let adapted = self.adapt(unique, lookups, context).await;
-        let mut decided = adapted.decided;
-        let unruled = block_by(&decided).filter(|_| ordered);
-        let (delivered, block) = match ordered {
+        let unruled = block_by(&adapted.decided).filter(|_| ordered);
+        let (mut decided, block) = match ordered {
             true => {
                 self.deliver_in_order(adapted.outbound, earlier, context)
                     .await
             }
-            false => (self.deliver_together(adapted.outbound, context).await, None),
+            // Boxed, so that a run of another target does not carry it.
+            false => {
+                let together = self.deliver_together(adapted.outbound, context);
+                (Box::pin(together).await, None)
+            }
         };
-        decided.extend(delivered);
+        decided.extend(adapted.decided);
         let decided = self.dedupe.resolve(duplicates, decided, Instant::now());
         (decided, block.or(unruled).map(|block| (ticket, block)))
     }
@@ -94,15 +110,20 @@ impl Pipeline {
     /// events of the run.
     async fn deliver_in_order(
         &self,
-        events: impl IntoIterator<Item = OutboundEvent>,
+        events: impl Into<VecDeque<OutboundEvent>>,
         earlier: Option<Block>,
         context: &BatchContext,
     ) -> (Vec<DecidedRecord>, Option<Block>) {
         let mut delivery = RunDelivery::new(self.retry, events, earlier);
         while let Some(event) = delivery.next(context.halt.get()) {
             let (id, started) = (event.id.clone(), Instant::now());
-            let attempt = self.attempt(event, context).await;
-            if let Some(error) = delivery.record(&attempt, started.elapsed()) {
+            let attempt = self.attempt(event, started, context).await;
+            let ended = Instant::now();
+            if let Attempt::Answered(delivery) = &attempt {
+                self.note_answer(delivery, &id, ended, context);
+            }
+            if let Some(error) = delivery.record(&attempt, ended.saturating_duration_since(started))
+            {
                 log_separated(&id, self.target.name(), &error);
             }
         }
@@ -118,7 +139,9 @@ impl Pipeline {
         let deliveries = events
             .into_iter()
             .map(|event| self.deliver_in_order([event], None, context));
-        let delivered = join_in_groups(deliveries).await.into_iter();
+        let delivered = join_in_groups(deliveries, self.target.gather())
+            .await
+            .into_iter();
         delivered.flat_map(|(decided, _)| decided).collect()
     }
 
@@ -180,13 +203,18 @@ impl Pipeline {
         }
     }
 
-    /// Makes one attempt, as soon as there is a free slot. Events that share requests take none.
-    async fn attempt(&self, event: &OutboundEvent, context: &BatchContext) -> Attempt {
+    /// Makes one attempt, as soon as there is a free slot. Events that share requests take none. `now` is a moment ago.
+    async fn attempt(
+        &self,
+        event: &OutboundEvent,
+        now: Instant,
+        context: &BatchContext,
+    ) -> Attempt {
         let deadline = context.deadline;
-        let _slot = match self.adapter.capabilities.batches {
-            true => None,
+        let (_slot, now) = match self.adapter.capabilities.batches {
+            true => (None, now),
             false => match timeout_at(deadline, self.deliveries.acquire()).await {
-                Ok(Ok(slot)) => Some(slot),
+                Ok(Ok(slot)) => (Some(slot), Instant::now()),
                 Ok(Err(_)) | Err(_) => return Attempt::OutOfTime,
             },
         };
@@ -194,33 +222,42 @@ impl Pipeline {
             return Attempt::Skipped(failure.clone());
         }
         // The earlier event may have used up the time: a later one must not overtake it.
-        if Instant::now() >= deadline {
+        if now >= deadline {
             return Attempt::OutOfTime;
         }
         let salt = event.token_salt().map(TokenSalt::as_str);
         let delivery = (self.target).deliver(&event.event, event.attempts(), salt, deadline);
-        let report = tokio::select! {
-            report = timeout_at(deadline, delivery) => report.ok(),
-            () = self.cut_off.cancelled() => return Attempt::Stopped,
+        // Not `run_until_cancelled`, whose future has room for two deliveries.
+        let report = match context.ended.is_cancelled() {
+            true => None,
+            false => tokio::select! {
+                biased;
+                report = delivery => Some(report),
+                () = context.ended.cancelled() => None,
+            },
         };
-        let name = self.target.name();
-        self.attempts.count(report.as_ref());
-        let Some(delivery) = report.and_then(|report| report.delivery) else {
-            return match self.stopping.is_cancelled() {
-                true => Attempt::Stopped,
-                false => Attempt::OutOfTime,
-            };
-        };
-        let notice = self.health().record(&delivery, &event.id, Instant::now());
-        if let Some(notice) = notice {
-            log_health(&notice, name, None);
+        if report.is_none() && self.cut_off.is_cancelled() {
+            return Attempt::Stopped;
         }
-        if let Delivery::Transient(failure) = &delivery
+        self.attempts.count(report.as_ref());
+        match report.and_then(|report| report.delivery) {
+            Some(delivery) => Attempt::Answered(delivery),
+            None if self.stopping.is_cancelled() => Attempt::Stopped,
+            None => Attempt::OutOfTime,
+        }
+    }
+
+    /// Notes what an answer says about the target.
+    fn note_answer(&self, delivery: &Delivery, id: &str, now: Instant, context: &BatchContext) {
+        let notice = self.health().record(delivery, id, now);
+        if let Some(notice) = notice {
+            log_health(&notice, self.target.name(), None);
+        }
+        if let Delivery::Transient(failure) = delivery
             && failure.scope == Scope::Target
         {
             let _ = context.halt.set(failure.clone()); // the first failure is as good as the second
         }
-        Attempt::Answered(delivery)
     }
 }
 

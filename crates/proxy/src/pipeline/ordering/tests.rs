@@ -68,7 +68,7 @@ async fn a_ticket_is_ready_when_all_before_it_are_dropped() {
     let (first, second, third) = (order.ticket(RUN), order.ticket(RUN), order.ticket(RUN));
     let other = order.ticket(OTHER);
     let deadline = Instant::now() + 3_600 * SOON;
-    let ready = |ticket: &RunTicket| ticket.ready(deadline).now_or_never() == Some(true);
+    let ready = |ticket: &RunTicket| ticket.ready(deadline, None).now_or_never() == Some(true);
     assert!(ready(&first) && ready(&other) && !ready(&second) && !ready(&third));
     drop(first);
     assert!(ready(&second) && !ready(&third));
@@ -83,7 +83,7 @@ async fn a_ticket_that_waits_is_woken_when_the_last_before_it_is_dropped() {
     let order = RunOrder::default();
     let (first, second, third) = (order.ticket(RUN), order.ticket(RUN), order.ticket(RUN));
     let deadline = Instant::now() + 3_600 * SOON;
-    let waiting = tokio::spawn(async move { third.ready(deadline).await });
+    let waiting = tokio::spawn(async move { third.ready(deadline, None).await });
     for earlier in [second, first] {
         tokio::task::yield_now().await;
         assert!(!waiting.is_finished());
@@ -96,18 +96,18 @@ async fn a_ticket_that_waits_is_woken_when_the_last_before_it_is_dropped() {
 async fn a_ticket_waits_until_its_deadline_and_no_longer() {
     let order = RunOrder::default();
     let (_first, second) = (order.ticket(RUN), order.ticket(RUN));
-    assert!(!second.ready(Instant::now()).await);
+    assert!(!second.ready(Instant::now(), None).await);
 }
 
 #[tokio::test]
 async fn a_ticket_that_did_not_have_its_turn_lets_none_go_first() {
     let order = RunOrder::default();
     let (first, second, third) = (order.ticket(RUN), order.ticket(RUN), order.ticket(RUN));
-    assert!(!second.ready(Instant::now()).await);
+    assert!(!second.ready(Instant::now(), None).await);
     drop(second);
-    assert!(!third.ready(Instant::now()).await);
+    assert!(!third.ready(Instant::now(), None).await);
     drop(first);
-    assert!(third.ready(Instant::now()).await);
+    assert!(third.ready(Instant::now(), None).await);
 }
 
 fn block(after: Duration, by: &str) -> Block {

@@ -83,7 +83,7 @@ fn asked(hand: &[Item], earlier: Option<usize>, posts: &[Post]) -> Replay {
         let id = event.to_string();
         outbound(&[&id], *receives)
     });
-    let mut delivery = RunDelivery::new(policy, events, block);
+    let mut delivery = RunDelivery::new(policy, Vec::from_iter(events), block);
     for post in posts {
         assert!(delivery.next(None).is_some(), "nothing to attempt");
         let attempt = match post {
