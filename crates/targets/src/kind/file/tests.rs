@@ -281,13 +281,15 @@ async fn what_is_delivered_while_somebody_moves_packs_and_deletes_is_never_in_wh
     let (mut packed, rounds) = std::thread::scope(|scope| {
         // Reads what it has moved once, and deletes it: as a rotation that compresses.
         let rotating = scope.spawn(|| {
-            let (mut packed, mut rounds) = (String::new(), 0);
+            let (mut packed, mut rounds) = (String::new(), 0u64);
             let moved = folder.path().join("moved");
             while !done.load(Ordering::Acquire) {
                 if fs::rename(&path, &moved).is_ok() {
                     packed += &fs::read_to_string(&moved).unwrap();
                     fs::remove_file(&moved).unwrap();
                     rounds += 1;
+                    // Without a pause now and then, nothing would be written between two of these where syncs are slow.
+                    std::thread::sleep(Duration::from_micros(rounds % 16 * 50));
                 }
             }
             (packed, rounds)
