@@ -99,6 +99,10 @@ impl Consumer {
         };
         let received = self.log.journal.write(receive).await.map_err(unavailable)?;
         let (settled, received) = received;
+        // Here, and not by the thread that all targets share: it would have to make what another thread gives back.
+        let first = received.from_memory.into_iter();
+        let first = first.map(|(seq, event)| event.received_first(seq));
+        let records: Vec<Record> = received.records.into_iter().chain(first).collect();
         self.state.unwritten.remove(&unwritten);
         self.state.claims.forget(settled);
         self.state.received.store(received.up_to, Ordering::Release);
@@ -108,10 +112,10 @@ impl Consumer {
         let recent = &self.log.recent;
         recent.advance(self.state.number, received.up_to, &consumers);
         recent.add(received.read); // for those that are behind
-        let has_retries = received.records.iter().any(|record| record.attempts > 1);
+        let has_retries = records.iter().any(|record| record.attempts > 1);
         let pace = &self.state.pace;
-        pace.received(received.records.len(), has_retries, most > enough);
-        Ok(received.records)
+        pace.received(records.len(), has_retries, most > enough);
+        Ok(records)
     }
 
     /// What it could receive now.
@@ -143,6 +147,8 @@ impl Consumer {
 /// What was received.
 struct ReceivedBatch {
     records: Vec<Record>,
+    /// Those after them, on their first attempt.
+    from_memory: Vec<(i64, RecentEvent)>,
     /// Those that were received for the first time, and had to be read.
     read: Vec<(i64, RecentEvent)>,
     /// Where the cursor is.
@@ -222,26 +228,25 @@ fn claim_and_read(
         true => recent.following(cursor.received, most, last),
         false => None,
     };
-    let (mut records, mut missed) = (Vec::new(), Vec::new());
-    let seqs = match remembered {
-        Some(events) => {
+    let (seqs, from_memory) = match remembered {
+        Some(mut events) => {
             let new = events.iter().map(Candidate::from).collect();
             let seqs = chosen(pending, new, enough, most);
-            let first = events.into_iter().take(seqs.len()); // a cursor leaves nothing out
-            records.extend(first.map(|(seq, event)| event.received_first(seq)));
-            seqs
+            events.truncate(seqs.len()); // a cursor leaves nothing out
+            (seqs, events)
         }
         None => {
             let new = never_received(connection, cursor.received, most)?;
             let mut seqs = chosen(pending, new, enough, most);
             seqs.sort_unstable();
-            seqs
+            (seqs, Vec::new())
         }
     };
+    let (mut records, mut missed) = (Vec::new(), Vec::new());
     let mut read = connection
         .prepare_cached("SELECT seq, id, body, received_at FROM events WHERE seq = ?1")?;
     let mut claim = connection.prepare_cached(CLAIM)?;
-    for seq in seqs.iter().copied().skip(records.len()) {
+    for seq in seqs.iter().copied().skip(from_memory.len()) {
         if seq <= cursor.received {
             let (attempts, receipt) = claim
                 .query_row(params![state.number, seq, until], |row| {
@@ -268,6 +273,7 @@ fn claim_and_read(
     }
     Ok(ReceivedBatch {
         records,
+        from_memory,
         read: missed,
         up_to,
     })

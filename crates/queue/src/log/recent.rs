@@ -73,10 +73,9 @@ impl RecentEvents {
         }
         let state = self.lock();
         let events = state.events.range(after.saturating_add(1)..=to);
-        let events: Vec<(i64, RecentEvent)> =
-            events.map(|(seq, event)| (*seq, event.clone())).collect();
-        let is_whole = usize::try_from(to.saturating_sub(after)).is_ok_and(|it| it == events.len());
-        is_whole.then_some(events)
+        let count = events.clone().count();
+        let is_whole = usize::try_from(to.saturating_sub(after)).is_ok_and(|it| it == count);
+        is_whole.then(|| events.map(|(seq, it)| (*seq, it.clone())).collect())
     }
 
     /// Notes that a consumer has received the events up to a number, in a transaction that is committed. `consumers` are
