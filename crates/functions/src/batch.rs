@@ -149,7 +149,10 @@ mod tests {
     #[test]
     fn a_message_that_is_not_known_to_be_done_is_reported() {
         let settled = [("done", true), ("not done", false)];
-        let settled = settled.map(|(id, is_done)| SettledRecord::new(id.into(), is_done));
+        let settled = settled.map(|(id, is_done)| SettledRecord {
+            queue_id: id.into(),
+            is_done,
+        });
         let received = ["done", "not done", "unknown"].map(Arc::from);
         let response = failures(received.to_vec(), &settled);
         let failed = response.batch_item_failures.into_iter();

@@ -46,8 +46,9 @@ pub(crate) fn connect_beside(path: &Path, schema: &Schema) -> rusqlite::Result<C
 /// Sets what every connection that writes needs.
 pub(crate) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    // Otherwise a statement whose plan may depend on a value, as each with `LIMIT ?`, is planned again each time that it gets one,
-    // which takes longer than most of them (<https://www.sqlite.org/qpsg.html>). No statement that writes needs a plan for a value.
+    // Without it, a statement is planned again each time that a value is bound on which the plan may depend, as that of `LIMIT ?`
+    // (<https://www.sqlite.org/qpsg.html>). Planning takes longer than most statements. None of these connections needs a plan for a
+    // value.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     // FULL syncs the WAL at each commit. NORMAL would lose the last commits in a power cut.

@@ -255,7 +255,7 @@ impl Pipeline {
             context: BatchContext {
                 rules,
                 deadline,
-                ended: self.cut_off.child_token(),
+                deliveries_end: self.cut_off.child_token(),
                 halt: OnceLock::new(),
             },
         }
@@ -270,30 +270,27 @@ impl Pipeline {
         } = batch;
         let mut blocked = Vec::new();
         let runs = runs.into_iter().map(|run| self.deliver_run(run, &context));
-        let delivering = Box::pin(join_in_groups(runs, self.target.gather()));
+        let delivering = Box::pin(join_in_groups(runs, self.wake(), self.target.gather()));
         for (run, block) in context.ending_in_time(delivering).await {
             decided.extend(run);
             blocked.extend(block);
         }
         let until = context.deadline + SETTLE;
         let target = (self.target.name(), self.target.kind());
-        let mut settled = settle(&self.queue, decided, target, until).await;
+        let (settled, outcomes) = settle(&self.queue, decided, target, until).await;
         // Only now: the visibility timeout counts from the settlement.
         for (ticket, block) in blocked {
             ticket.block_run(block, Instant::now());
         }
-        self.publish(&mut settled);
+        self.publish(&outcomes);
         settled
     }
 
-    fn publish(&self, settled: &mut [SettledRecord]) {
-        let outcomes: Vec<OutcomeRecord> = (settled.iter_mut())
-            .filter_map(SettledRecord::take_outcome)
-            .collect();
+    fn publish(&self, outcomes: &[OutcomeRecord]) {
         lines::together(|| {
             for observer in &self.observers {
                 // The records are settled: a panic of an observer must not settle them again.
-                if isolate(|| observer.observe(&outcomes)).is_err() {
+                if isolate(|| observer.observe(outcomes)).is_err() {
                     error!("observer panicked; its outcomes are not reported");
                 }
             }

@@ -68,7 +68,7 @@ pub fn log_to_stderr(filter: &str) {
     if stderr().is_terminal() {
         builder.init();
     } else {
-        let builder = builder.fmt_fields(JsonFields::new());
+        let builder = builder.with_ansi(false).fmt_fields(JsonFields::new());
         builder.event_format(JsonLine::new()).init();
     }
     report_filter_error(error);

@@ -141,6 +141,7 @@ impl Target {
 
     /// Lets the events that are delivered from now on be written together, where the target can do that, until the result is dropped:
     /// for events whose delivery begins within moments.
+    #[must_use = "it ends when it is dropped"]
     pub fn gather(&self) -> Option<Gathering> {
         self.client.gather()
     }

@@ -27,8 +27,8 @@ pub(super) const RULE: &str = "builtin/duplicate";
 /// The most delivered events that are remembered, of some 150 bytes each. The oldest are forgotten first.
 const CAPACITY: u32 = 20_000;
 
-/// The first half of a SHA-256, of a secret of the process first: so nobody can choose where in a table it is. Nobody finds a second text for that of a given one; two texts that somebody makes to share it are
-/// duplicates of each other, which harms nobody else.
+/// The first half of a SHA-256 that begins with a secret of the cache. Nobody outside can compute it, so nobody can choose its place
+/// in a table, or make two texts that share it.
 type TruncatedHash = recent::Key;
 
 /// The hash of the text of an event and of the version of the rules.
@@ -44,7 +44,7 @@ pub(super) struct DedupeCache {
     /// Whether a message that is received again has to be delivered again: the store has an event by its settlement alone,
     /// which may have failed.
     pub(super) delivers_again: bool,
-    /// The beginning of each hash: one block of the secret.
+    /// A hasher that has read the secret. Each hash starts as a clone of it.
     secret: Sha256,
     /// When each content was delivered, and as which message.
     contents: Recent<(Instant, MessageKey)>,
@@ -215,7 +215,7 @@ impl Drop for DeliveredMark {
     }
 }
 
-/// Returns a hasher that has read a block of random bytes: more of a hash is not more work.
+/// Returns a hasher that has read 64 random bytes. That is one whole block, so that its clones do not hash it again.
 fn secret() -> Sha256 {
     let random = RandomState::new();
     let block = (0u8..8).map(|n| random.hash_one(n).to_le_bytes());

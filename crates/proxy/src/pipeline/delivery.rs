@@ -61,7 +61,7 @@ impl RunDelivery {
         let queued = events.into();
         RunDelivery {
             policy,
-            decided: Vec::with_capacity(queued.len()), // a push would make room for four
+            decided: Vec::with_capacity(queued.len()), // the first push would make room for four
             queued,
             skip,
             first_failed,

@@ -160,8 +160,8 @@ impl RunOrder {
 }
 
 impl RunTicket {
-    /// Waits until all tickets before it are dropped: until a deadline, and no longer than `timeout`. Returns whether that happened
-    /// in time.
+    /// Waits until all tickets before it are dropped, at most until `deadline` and at most for `timeout`. Returns whether that
+    /// happened in time.
     pub(super) async fn ready(&self, deadline: Instant, timeout: Option<Duration>) -> bool {
         if self.before.is_empty() {
             return true;
@@ -252,6 +252,7 @@ impl BlockedRun {
 
 impl Drop for RunTicket {
     fn drop(&mut self) {
+        // Moved out, so that one look-up finds the entry and removes it.
         let key = std::mem::replace(&mut self.key, OrderingKey::Run(Uuid::nil()));
         let mut state = self.order.lock();
         let Entry::Occupied(mut tickets) = state.tickets.entry(key) else {

@@ -221,40 +221,27 @@ pub struct SettledRecord {
     /// Whether the message needs no redelivery. A delivered or dropped event needs none even if the queue did not confirm
     /// it: when a function reports the other messages, SQS deletes this one.
     pub is_done: bool,
-    outcome: Option<OutcomeRecord>,
 }
 
-impl SettledRecord {
-    /// Creates a settled record without an outcome to publish.
-    pub fn new(queue_id: Arc<str>, is_done: bool) -> SettledRecord {
-        SettledRecord {
-            queue_id,
-            is_done,
-            outcome: None,
-        }
-    }
-
-    /// Takes the outcome to publish: none if it is published with another copy of the message, or if the queue did not
-    /// accept the dead letter.
-    pub(super) fn take_outcome(&mut self) -> Option<OutcomeRecord> {
-        self.outcome.take()
-    }
-}
-
-/// Settles records with their queue, waiting for it until `until`.
+/// Settles records with their queue, waiting for it until `until`. Returns the outcomes to publish, too: none of a record whose
+/// outcome is published with another copy of the message, or whose dead letter the queue did not accept.
 pub(super) async fn settle(
     queue: &Queue,
     decided: Vec<DecidedRecord>,
     (target, kind): (&TargetName, Kind),
     until: Instant,
-) -> Vec<SettledRecord> {
+) -> (Vec<SettledRecord>, Vec<OutcomeRecord>) {
     let settlements: Vec<_> = decided
         .iter()
         .map(|decided| (&*decided.record, decided.settlement(kind)))
         .collect();
     let answers = queue.settle(&settlements, until).await;
     let (mut answers, now) = (answers.into_iter(), now());
-    let settled = decided.into_iter().map(|decided| {
+    let (mut records, mut outcomes) = (
+        Vec::with_capacity(decided.len()),
+        Vec::with_capacity(decided.len()),
+    );
+    for decided in decided {
         let acknowledged = match answers.next() {
             Some(Ok(())) => true,
             Some(Err(error)) => {
@@ -263,9 +250,11 @@ pub(super) async fn settle(
             }
             None => false,
         };
-        settled(decided, target, acknowledged, now)
-    });
-    settled.collect()
+        let (record, outcome) = settled(decided, target, acknowledged, now);
+        records.push(record);
+        outcomes.extend(outcome);
+    }
+    (records, outcomes)
 }
 
 /// `now` is in milliseconds since 1970.
@@ -274,7 +263,7 @@ pub(super) fn settled(
     target: &TargetName,
     acknowledged: bool,
     now: i64,
-) -> SettledRecord {
+) -> (SettledRecord, Option<OutcomeRecord>) {
     let (is_done, is_published) = match decided.outcome {
         Outcome::Delivered { .. } | Outcome::Unchanged { .. } | Outcome::Dropped { .. } => {
             (true, true)
@@ -286,7 +275,11 @@ pub(super) fn settled(
     if let Some(mark) = decided.mark {
         mark.keep();
     }
-    let record = OutcomeRecord {
+    let settled = SettledRecord {
+        queue_id: decided.record.queue_id.clone(),
+        is_done,
+    };
+    let outcome = || OutcomeRecord {
         id: decided.record.id.clone(),
         key: decided.event.as_ref().map(OrderingKey::from),
         size_bytes: match &decided.event {
@@ -305,10 +298,8 @@ pub(super) fn settled(
         trace_id: (decided.record.trace.as_ref()).map(|trace| trace.id().to_owned()),
         new_token: decided.record.token_salt.is_some(),
     };
-    SettledRecord {
-        outcome: (is_published && !decided.is_repeat).then_some(record),
-        ..SettledRecord::new(decided.record.queue_id.clone(), is_done)
-    }
+    let is_published = is_published && !decided.is_repeat;
+    (settled, is_published.then(outcome))
 }
 
 fn age(received_at: i64, now: i64) -> Duration {

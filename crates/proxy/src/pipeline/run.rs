@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::Pipeline;
 use super::adapt::{AdaptedRun, LookupResults};
 use super::delivery::{OutboundEvent, RunDelivery, block_by, postpone};
-use super::groups::join_in_groups;
+use super::groups::{Wake, join_in_groups};
 use super::observe::{log_health, log_separated};
 use super::ordering::{Block, RunTicket};
 use super::outcome::{DecidedRecord, PendingEvent};
@@ -41,20 +41,21 @@ pub(super) struct Run {
 pub(super) struct BatchContext {
     pub(super) rules: Arc<LoadedRules>,
     pub(super) deadline: Instant,
-    /// Cancelled when the deliveries in flight have to end: at the deadline, or when the pipeline is cut off. One for all, since a
-    /// timer for each costs more than most other steps of a delivery.
-    pub(super) ended: CancellationToken,
+    /// Cancelled when the deliveries in flight have to end: at the deadline, or when the pipeline is cut off. One timer serves the
+    /// batch: a timer for each attempt costs more than most steps of a delivery.
+    pub(super) deliveries_end: CancellationToken,
     /// Why no further event is attempted: the target accepts nothing.
     pub(super) halt: OnceLock<Failure>,
 }
 
 impl BatchContext {
-    /// Ends the deliveries of `work` at the deadline, and waits for it all the same: each returns what is left of it.
+    /// Runs `work`. Cancels its deliveries at the deadline, and then waits until each run has decided the rest of its events.
     pub(super) async fn ending_in_time<W: Future + Unpin>(&self, mut work: W) -> W::Output {
         tokio::select! {
             biased;
+            // First: a timer is not polled by a task that has used up its budget, and `work` may do that each time.
+            () = sleep_until(self.deadline) => self.deliveries_end.cancel(),
             done = &mut work => return done,
-            () = sleep_until(self.deadline) => self.ended.cancel(),
         }
         work.await
     }
@@ -95,7 +96,7 @@ impl Pipeline {
                 self.deliver_in_order(adapted.outbound, earlier, context)
                     .await
             }
-            // Boxed, so that a run of another target does not carry it.
+            // Boxed to keep the future of an ordered run small.
             false => {
                 let together = self.deliver_together(adapted.outbound, context);
                 (Box::pin(together).await, None)
@@ -119,8 +120,8 @@ impl Pipeline {
             let (id, started) = (event.id.clone(), Instant::now());
             let attempt = self.attempt(event, started, context).await;
             let ended = Instant::now();
-            if let Attempt::Answered(delivery) = &attempt {
-                self.note_answer(delivery, &id, ended, context);
+            if let Attempt::Answered(answer) = &attempt {
+                self.note_answer(answer, &id, ended, context);
             }
             if let Some(error) = delivery.record(&attempt, ended.saturating_duration_since(started))
             {
@@ -139,10 +140,18 @@ impl Pipeline {
         let deliveries = events
             .into_iter()
             .map(|event| self.deliver_in_order([event], None, context));
-        let delivered = join_in_groups(deliveries, self.target.gather())
+        let delivered = join_in_groups(deliveries, self.wake(), ())
             .await
             .into_iter();
         delivered.flat_map(|(decided, _)| decided).collect()
+    }
+
+    /// How the deliveries of a batch are woken.
+    pub(super) fn wake(&self) -> Wake {
+        match self.adapter.capabilities.batches {
+            true => Wake::Together,
+            false => Wake::Alone,
+        }
     }
 
     /// Looks up the names that the rules need. A slow lookup does not delay other runs.
@@ -203,7 +212,7 @@ impl Pipeline {
         }
     }
 
-    /// Makes one attempt, as soon as there is a free slot. Events that share requests take none. `now` is a moment ago.
+    /// Makes one attempt, as soon as there is a free slot. Events that share requests take none. `now` is the time of the call.
     async fn attempt(
         &self,
         event: &OutboundEvent,
@@ -227,13 +236,13 @@ impl Pipeline {
         }
         let salt = event.token_salt().map(TokenSalt::as_str);
         let delivery = (self.target).deliver(&event.event, event.attempts(), salt, deadline);
-        // Not `run_until_cancelled`, whose future has room for two deliveries.
-        let report = match context.ended.is_cancelled() {
+        // `run_until_cancelled` would be twice as large.
+        let report = match context.deliveries_end.is_cancelled() {
             true => None,
             false => tokio::select! {
                 biased;
                 report = delivery => Some(report),
-                () = context.ended.cancelled() => None,
+                () = context.deliveries_end.cancelled() => None,
             },
         };
         if report.is_none() && self.cut_off.is_cancelled() {
@@ -248,12 +257,12 @@ impl Pipeline {
     }
 
     /// Notes what an answer says about the target.
-    fn note_answer(&self, delivery: &Delivery, id: &str, now: Instant, context: &BatchContext) {
-        let notice = self.health().record(delivery, id, now);
+    fn note_answer(&self, answer: &Delivery, id: &str, now: Instant, context: &BatchContext) {
+        let notice = self.health().record(answer, id, now);
         if let Some(notice) = notice {
             log_health(&notice, self.target.name(), None);
         }
-        if let Delivery::Transient(failure) = delivery
+        if let Delivery::Transient(failure) = answer
             && failure.scope == Scope::Target
         {
             let _ = context.halt.set(failure.clone()); // the first failure is as good as the second

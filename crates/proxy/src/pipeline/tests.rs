@@ -174,8 +174,8 @@ fn only_what_the_queue_accepted_is_done_and_published() {
     let target = TargetName::new("catalog").unwrap();
     let settle = |outcome: Outcome, acknowledged| {
         let decided = DecidedRecord::without_event(record("a", 1, "body"), outcome);
-        let mut settled = settled(decided, &target, acknowledged, 0);
-        (settled.is_done, settled.take_outcome().is_some())
+        let (settled, outcome) = settled(decided, &target, acknowledged, 0);
+        (settled.is_done, outcome.is_some())
     };
     let delivered = || Outcome::Delivered {
         id: None,

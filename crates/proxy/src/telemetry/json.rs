@@ -1,7 +1,7 @@
 //! Log lines as JSON, as `tracing_subscriber::fmt::format::Json` writes them, in one piece.
 //!
-//! That one writes a line in a hundred pieces, and checks each of them for UTF-8, which takes most of the time that a line costs: more
-//! than most steps of a delivery. Here the same libraries serialize a whole line at once.
+//! The library's formatter writes a line in about a hundred pieces, and checks each for UTF-8: that is most of what a line costs, and
+//! more than most steps of a delivery. Here the same libraries serialize a whole line at once. Called by `telemetry.rs`.
 
 use std::fmt;
 
@@ -20,7 +20,8 @@ const LINE: usize = 1024;
 /// The format of a line.
 #[derive(Debug)]
 pub(super) struct JsonLine {
-    /// For an event within a span, whose fields it adds. The lines of `serve` have none unless a filter asks for those of a library.
+    /// Formats an event within a span, with the fields of the span. `serve` has no spans of its own; a library may, if the filter asks
+    /// for them.
     in_span: Format<Json>,
 }
 

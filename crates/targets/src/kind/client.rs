@@ -69,10 +69,11 @@ impl Client {
         }
     }
 
+    #[must_use = "it ends when it is dropped"]
     pub(crate) fn gather(&self) -> Option<Gathering> {
         match self {
             Client::File(target) => Some(target.gather()),
-            // These wait for others by themselves, or send each event alone.
+            // These form batches themselves, or send each event alone.
             Client::DataZone(_)
             | Client::OpenLineage(_)
             | Client::DataHub(_)

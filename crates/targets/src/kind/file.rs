@@ -100,7 +100,7 @@ pub struct Gathering(File);
 impl Drop for Gathering {
     fn drop(&mut self) {
         lock(&self.0.waiting).gatherings -= 1;
-        // Also if there is another one: it may have begun long after these lines.
+        // Even while another batch gathers: the lines of this one must not wait for it.
         self.0.wake();
     }
 }
@@ -161,8 +161,9 @@ impl File {
         self.wake();
     }
 
-    /// Lets the lines that are delivered from now on share a sync, until the result is dropped: none of them is written before,
-    /// unless for another reason.
+    /// Lets the lines that are delivered from now on share a sync. The writer is not woken for them until the result is dropped. It
+    /// writes them earlier if it is woken for something else.
+    #[must_use = "it ends when it is dropped"]
     pub(crate) fn gather(&self) -> Gathering {
         lock(&self.waiting).gatherings += 1;
         Gathering(self.clone())
@@ -177,7 +178,7 @@ impl File {
             waiting.gatherings > 0
         };
         if !is_gathered {
-            // Others that follow the same sync come first: the writer is woken once for all of them.
+            // The other deliveries that the last sync has released add their next lines first: the writer is woken once for all.
             tokio::task::yield_now().await;
             self.wake();
         }
@@ -190,7 +191,7 @@ impl File {
         }
     }
 
-    /// Wakes the writer. Where that has ended, nobody waits for it afterwards.
+    /// Wakes the writer. If it has ended, fails the lines that wait for it.
     fn wake(&self) {
         match self.wake.try_send(()) {
             Ok(()) | Err(TrySendError::Full(_)) => {}

@@ -73,13 +73,13 @@ impl<V: Clone> Recent<V> {
 impl<V> State<V> {
     fn get(&self, key: &Key) -> Option<&V> {
         let is_it = |place: &u32| entry(&self.ring, *place).is_some_and(|(at, _)| at == key);
-        let place = self.places.find(start(key), is_it)?;
+        let place = self.places.find(table_hash(key), is_it)?;
         entry(&self.ring, *place).map(|(_, value)| value)
     }
 
     fn remove(&mut self, key: &Key) {
         let is_it = |place: &u32| entry(&self.ring, *place).is_some_and(|(at, _)| at == key);
-        if let Ok(found) = self.places.find_entry(start(key), is_it) {
+        if let Ok(found) = self.places.find_entry(table_hash(key), is_it) {
             found.remove();
         }
     }
@@ -89,8 +89,8 @@ impl<V> State<V> {
         let Some((oldest, _)) = entry(&self.ring, self.next) else {
             return;
         };
-        let start = start(oldest);
-        if let Ok(found) = (self.places).find_entry(start, |place| *place == self.next) {
+        let hash = table_hash(oldest);
+        if let Ok(found) = (self.places).find_entry(hash, |place| *place == self.next) {
             found.remove();
         }
     }
@@ -101,11 +101,12 @@ impl<V> State<V> {
             Some(slot) => *slot = (key, value),
             None => self.ring.push((key, value)),
         }
-        let start_of = |place: &u32| {
+        let hash_of = |place: &u32| {
             let at = entry(&self.ring, *place);
-            at.map_or(0, |(key, _)| start(key)) // each place is in the ring
+            at.map_or(0, |(key, _)| table_hash(key)) // each place is in the ring
         };
-        self.places.insert_unique(start(&key), self.next, start_of);
+        self.places
+            .insert_unique(table_hash(&key), self.next, hash_of);
     }
 }
 
@@ -113,8 +114,8 @@ fn entry<V>(ring: &[(Key, V)], place: u32) -> Option<&(Key, V)> {
     ring.get(place as usize)
 }
 
-/// Where the search for a key starts: it is a hash already.
-fn start(key: &Key) -> u64 {
+/// The hash for the table: a part of the key, which is a hash already.
+fn table_hash(key: &Key) -> u64 {
     u128::from_le_bytes(*key) as u64
 }
 

@@ -190,7 +190,7 @@ fn events_whose_rules_can_no_longer_be_run_return_to_the_queue() {
         let context = BatchContext {
             rules: pipeline.rules.current(),
             deadline: Instant::now() + 20 * ATTEMPT,
-            ended: CancellationToken::new(),
+            deliveries_end: CancellationToken::new(),
             halt: OnceLock::new(),
         };
         let event = decode(received("1", 1, "START"), Provenance::Intake).unwrap();
