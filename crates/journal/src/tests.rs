@@ -47,7 +47,7 @@ async fn a_failed_write_does_not_disturb_its_group() {
 }
 
 #[tokio::test]
-async fn a_statement_that_writes_is_planned_once_whatever_values_it_gets() {
+async fn a_statement_of_a_connection_that_writes_is_planned_once() {
     let folder = tempfile::tempdir().unwrap();
     let journal = own(folder.path(), SCHEMA);
     let planned_again = |connection: &Connection| {

@@ -4,6 +4,8 @@
 //! `serve` and the CloudWatch embedded metric format on Lambda. `telemetry/metric.rs` defines the metrics; each is
 //! recorded where the counted event happens.
 
+#[cfg(test)]
+pub(crate) mod captured;
 mod json;
 pub(crate) mod limit;
 pub(crate) mod lines;

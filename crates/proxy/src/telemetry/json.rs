@@ -69,37 +69,23 @@ where
 
 #[cfg(test)]
 mod tests {
-    use std::io::{self, Write};
-    use std::sync::{Arc, Mutex};
+    use std::io;
 
     use tracing::{error, info, info_span, warn};
 
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::telemetry::captured::CapturedLog;
 
     /// What is logged, without the time, which differs.
     fn lines<E>(format: E) -> Vec<String>
     where
         E: FormatEvent<tracing_subscriber::Registry, JsonFields> + Send + Sync + 'static,
     {
-        let lines = Lines::default();
-        let writer = lines.clone();
+        let log = CapturedLog::default();
         let subscriber = tracing_subscriber::fmt()
             .fmt_fields(JsonFields::new())
             .event_format(format)
-            .with_writer(move || writer.clone())
+            .with_writer(log.clone())
             .finish();
         tracing::subscriber::with_default(subscriber, || {
             info!("without fields");
@@ -111,9 +97,7 @@ mod tests {
             let span = info_span!("parent", id = "b");
             info!(parent: &span, n = 1, "of a span");
         });
-        let bytes = lines.0.lock().unwrap().clone();
-        let lines = String::from_utf8(bytes).unwrap();
-        let timeless = |line: &str| {
+        let timeless = |line: &String| {
             let (time, rest) = line.split_once(',').unwrap();
             assert_eq!(
                 time.len(),
@@ -121,7 +105,7 @@ mod tests {
             );
             rest.to_owned()
         };
-        lines.lines().map(timeless).collect()
+        log.lines().iter().map(timeless).collect()
     }
 
     #[test]

@@ -164,7 +164,7 @@ fn without_a_window_nothing_is_a_duplicate() {
 }
 
 #[test]
-fn nobody_outside_of_a_process_knows_the_hash_of_an_event() {
+fn two_caches_have_different_hashes_of_an_event() {
     let [one, other] =
         [(); 2].map(|()| DedupeCache::new(WINDOW).fingerprint("1", &event("a", "j").into_record()));
     assert_ne!(one.content, other.content);

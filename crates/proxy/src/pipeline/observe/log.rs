@@ -285,25 +285,11 @@ fn time_before(ago: Duration) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{self, Write};
-
     use serde_json::Value;
 
     use super::*;
     use crate::pipeline::TransformLog;
-
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::telemetry::captured::CapturedLog;
 
     fn retried(n: usize, reason: Reason) -> OutcomeRecord {
         OutcomeRecord {
@@ -330,17 +316,14 @@ mod tests {
 
     /// The fields of the lines above `debug`.
     fn lines(observer: &LogObserver, outcomes: &[OutcomeRecord]) -> Vec<Value> {
-        let lines = Lines::default();
-        let writer = lines.clone();
+        let log = CapturedLog::default();
         let subscriber = tracing_subscriber::fmt()
             .json()
-            .with_writer(move || writer.clone())
+            .with_writer(log.clone())
             .finish();
         tracing::subscriber::with_default(subscriber, || observer.observe(outcomes));
-        let bytes = lines.0.lock().unwrap().clone();
-        let lines = str::from_utf8(&bytes).unwrap().lines();
-        let fields = |line: &str| serde_json::from_str::<Value>(line).unwrap()["fields"].clone();
-        lines.map(fields).collect()
+        let fields = |line: &String| serde_json::from_str::<Value>(line).unwrap()["fields"].clone();
+        log.lines().iter().map(fields).collect()
     }
 
     #[test]

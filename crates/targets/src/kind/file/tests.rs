@@ -40,7 +40,7 @@ async fn when_the_writer_panics_deliveries_fail_and_nothing_gathers() {
     }
 }
 
-/// A file whose writer answers, and tells how many lines it took each time that it found some.
+/// A file whose writer confirms each line, and the number of lines that it took each time it was woken.
 fn counting() -> (File, std::sync::mpsc::Receiver<usize>) {
     let (taken, counts) = std::sync::mpsc::channel();
     let file = File::start(move |waiting| {

@@ -180,7 +180,7 @@ const UNCLOSED: usize = 16;
 enum Closing {
     /// After this many bytes.
     After(usize),
-    /// There is no opening quote, or the first candidate for a closing quote does not close the statement.
+    /// Nowhere: the text begins without a quote, or its first closing quote ends no statement.
     None,
     /// Not up to the end of the text.
     Unclosed,
