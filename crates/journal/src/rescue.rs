@@ -38,6 +38,7 @@ impl Writer {
             self.save(&failure, &mut requests);
         } else {
             error!(
+                file = %self.path.display(),
                 error = %failure,
                 rows = rows::counts(&self.connection),
                 "database failed; it is recovered at the next start"
@@ -58,6 +59,7 @@ impl Writer {
                 Ok(copied) => {
                     let saved = replacement::name(&self.path, Replacement::Rescued);
                     error!(
+                        file = %self.path.display(),
                         error = %failure,
                         rows = %copied,
                         saved = %saved.display(),
@@ -70,6 +72,7 @@ impl Writer {
             };
             if logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
                 error!(
+                    file = %self.path.display(),
                     error = %failure,
                     cause = %why,
                     rows = rows::counts(&self.connection),
