@@ -14,12 +14,16 @@ use crate::finding::{Finding, Severity};
 use crate::json::{Json, Member, last};
 use crate::{Indexed, Level, formats, text};
 
-/// A RunEvent, JobEvent or DatasetEvent, with its original text. Cheap to clone.
+/// A RunEvent, JobEvent or DatasetEvent, with its original text. Cheap to clone: one counter, since the threads of all targets
+/// clone the same events.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {
+pub struct Event(Arc<Contents>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Contents {
     text: Arc<str>,
     time: OffsetDateTime,
-    subject: Arc<Subject>,
+    subject: Subject,
 }
 
 /// The subject of the event. The kind is determined by the members present, as the schema's `oneOf` does,
@@ -114,11 +118,7 @@ impl Event {
         let root = Json::parse(shared).ok()?;
         let members = root.members();
         let (time, subject) = fields(&members, check::kind(&members)?)?;
-        (root.text().len() == shared.len()).then(|| Event {
-            text: shared.clone(),
-            time,
-            subject: Arc::new(subject),
-        })
+        (root.text().len() == shared.len()).then(|| Event::new(shared.clone(), time, subject))
     }
 
     fn read_as(
@@ -152,13 +152,17 @@ impl Event {
         let (time, subject) =
             fields.ok_or_else(|| unreadable("a field changed while it was read"))?;
         Ok(ValidEvent {
-            event: Event {
-                text,
-                time,
-                subject: Arc::new(subject),
-            },
+            event: Event::new(text, time, subject),
             repairs: accepted.repairs,
         })
+    }
+
+    fn new(text: Arc<str>, time: OffsetDateTime, subject: Subject) -> Event {
+        Event(Arc::new(Contents {
+            text,
+            time,
+            subject,
+        }))
     }
 
     /// Reads the text that a rewrite of this event produced.
@@ -168,27 +172,27 @@ impl Event {
 
     /// The event as JSON: the original bytes, except for repairs and rewrites.
     pub fn text(&self) -> &str {
-        &self.text
+        &self.0.text
     }
 
     /// The same text, shared.
     pub fn shared_text(&self) -> Arc<str> {
-        self.text.clone()
+        self.0.text.clone()
     }
 
     /// Whether the event has this text. Compares no bytes if both share it.
     pub fn has_text(&self, text: &Arc<str>) -> bool {
-        Arc::ptr_eq(&self.text, text) || *self.text == **text
+        Arc::ptr_eq(&self.0.text, text) || *self.0.text == **text
     }
 
     /// Whether both events have the same text. Compares no bytes if they share it, as with an event that no rule changed.
     pub fn has_text_of(&self, other: &Event) -> bool {
-        self.has_text(&other.text)
+        Arc::ptr_eq(&self.0, &other.0) || self.has_text(&other.0.text)
     }
 
     /// A view of the event.
     pub fn json(&self) -> Json<'_> {
-        Json::parsed(&self.text)
+        Json::parsed(&self.0.text)
     }
 
     /// The same for callers that look up many values.
@@ -198,17 +202,17 @@ impl Event {
 
     /// `eventTime`.
     pub fn time(&self) -> OffsetDateTime {
-        self.time
+        self.0.time
     }
 
     /// The subject of the event.
     pub fn subject(&self) -> &Subject {
-        &self.subject
+        &self.0.subject
     }
 
     /// `run.runId`, of a RunEvent.
     pub fn run_id(&self) -> Option<Uuid> {
-        match &*self.subject {
+        match &self.0.subject {
             Subject::Run { id, .. } => Some(*id),
             Subject::Job { .. } | Subject::Dataset { .. } => None,
         }
@@ -216,7 +220,7 @@ impl Event {
 
     /// The job, of a RunEvent or JobEvent.
     pub fn job(&self) -> Option<&Identity> {
-        match &*self.subject {
+        match &self.0.subject {
             Subject::Run { job, .. } | Subject::Job { job } => Some(job),
             Subject::Dataset { .. } => None,
         }
@@ -224,7 +228,7 @@ impl Event {
 
     /// The kind in the specification's terms, with the event type if there is one: `RunEvent START`.
     pub fn label(&self) -> &'static str {
-        match &*self.subject {
+        match &self.0.subject {
             Subject::Run { event_type, .. } => match event_type {
                 Some(EventType::Start) => "RunEvent START",
                 Some(EventType::Running) => "RunEvent RUNNING",
