@@ -138,6 +138,8 @@ fn failures(received: Vec<Arc<str>>, settled: &[SettledRecord]) -> SqsBatchRespo
 
 #[cfg(test)]
 mod tests {
+    use proxy::queue::Receipt;
+
     use super::*;
     use serde_json::json;
 
@@ -165,8 +167,11 @@ mod tests {
         let twice =
             json!({"Records": [handed("a", 2), handed("b", 1), handed("a", 3), handed("a", 1)]});
         let records = records(twice).unwrap();
-        let receipts: Vec<&str> = records.iter().map(|record| &*record.receipt).collect();
-        assert_eq!(receipts, ["a 3", "b 1"]);
+        let receipts: Vec<Receipt> = records.into_iter().map(|record| record.receipt).collect();
+        assert_eq!(
+            receipts,
+            ["a 3", "b 1"].map(|it| Receipt::Sqs(it.to_owned()))
+        );
     }
 
     #[test]

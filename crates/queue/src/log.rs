@@ -51,7 +51,6 @@ mod marks;
 mod old_store;
 mod pace;
 mod read;
-mod receipt;
 mod receive;
 mod recent;
 mod reconcile;

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 
-use crate::{Message, QueueError, Record, Settlement};
+use crate::{MemoryReceipt, Message, QueueError, Receipt, Record, Settlement};
 use pace::Pace;
 
 /// How often to look without a notification.
@@ -84,11 +84,6 @@ struct Lease {
     until: Instant,
 }
 
-/// The receipt of a record: the number of its event, and of the attempt. Only the last receiver settles.
-fn receipt(number: u64, attempts: u32) -> String {
-    format!("{number}:{attempts}")
-}
-
 impl State {
     fn held(&self) -> usize {
         self.waiting.len() + self.received.len() + self.unconfirmed
@@ -105,9 +100,8 @@ impl State {
     }
 
     /// Takes back an event by its receipt, if that is still valid.
-    fn give_back(&mut self, receipt: &str) -> Option<(u64, MemoryEntry)> {
-        let (number, attempts) = receipt.split_once(':')?;
-        let (number, attempts) = (number.parse().ok()?, attempts.parse::<u32>().ok()?);
+    fn give_back(&mut self, receipt: &Receipt) -> Option<(u64, MemoryEntry)> {
+        let MemoryReceipt { number, attempts } = receipt.memory()?;
         let received = self.received.get(&number)?;
         if received.held.attempts != attempts {
             return None;
@@ -164,7 +158,10 @@ impl State {
                 unreadable: None,
                 received_at: Some(held.message.received_at),
                 attempts: held.attempts,
-                receipt: receipt(number, held.attempts),
+                receipt: Receipt::Memory(MemoryReceipt {
+                    number,
+                    attempts: held.attempts,
+                }),
                 queue_id: number.to_string().into(),
                 stored: None,
                 group: Some(held.message.group.clone()),

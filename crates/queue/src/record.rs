@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::message::BodyHash;
-use crate::{Pointer, SharedEvent, TokenSalt, Trace};
+use crate::{Pointer, Receipt, SharedEvent, TokenSalt, Trace};
 
 /// A received event.
 #[derive(Debug, Clone)]
@@ -21,7 +21,7 @@ pub struct Record {
     /// How often it was received, this time included.
     pub attempts: u32,
     /// The receipt that settles it.
-    pub receipt: String,
+    pub receipt: Receipt,
     /// The queue's own id of the message.
     pub queue_id: Arc<str>,
     /// Where the body is stored, if it was too large for the queue.
@@ -91,7 +91,7 @@ pub struct BatchSize {
 }
 
 impl Record {
-    /// Creates the record of an event that is in no queue: a first attempt, with an empty body and receipt.
+    /// Creates the record of an event that is in no queue: a first attempt, with an empty body.
     pub fn unqueued(id: Arc<str>) -> Record {
         Record {
             id,
@@ -99,7 +99,7 @@ impl Record {
             unreadable: None,
             received_at: None,
             attempts: 1,
-            receipt: String::new(),
+            receipt: Receipt::Unqueued,
             queue_id: Arc::default(),
             stored: None,
             group: None,

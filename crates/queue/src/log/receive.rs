@@ -16,11 +16,10 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::consumers::{Consumer, ConsumerState};
 use super::cursor::{self, Cursor};
 use super::pace::Outlook;
-use super::receipt::{FIRST_RECEIPT, Receipt};
 use super::recent::{RecentEvent, RecentEvents};
 use super::settle::settle_all;
 use super::unavailable;
-use crate::{BatchSize, QueueError, Record, SharedEvent};
+use crate::{BatchSize, LogReceipt, QueueError, Receipt, Record, SharedEvent};
 use candidates::{APPENDED_AT, Candidate, chosen, never_received, pending};
 
 /// How often to look without a notification: another process may have redriven dead letters.
@@ -243,20 +242,20 @@ fn claim_and_read(
         }
     };
     let (mut records, mut missed) = (Vec::new(), Vec::new());
-    let mut read = connection
-        .prepare_cached("SELECT seq, id, body, received_at FROM events WHERE seq = ?1")?;
+    let mut read =
+        connection.prepare_cached("SELECT id, body, received_at FROM events WHERE seq = ?1")?;
     let mut claim = connection.prepare_cached(CLAIM)?;
     for seq in seqs.iter().copied().skip(from_memory.len()) {
         if seq <= cursor.received {
-            let (attempts, receipt) = claim
-                .query_row(params![state.number, seq, until], |row| {
-                    Ok((row.get(0)?, row.get(1)?))
-                })?;
+            let (attempts, number) = claim.query_row(params![state.number, seq, until], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?;
+            let receipt = LogReceipt { seq, number };
             records.push(read.query_row([seq], |row| record(row, attempts, receipt))?);
         } else if let Some(event) = recent.get(seq) {
             records.push(event.received_first(seq));
         } else {
-            let record = read.query_row([seq], |row| record(row, 1, FIRST_RECEIPT))?;
+            let record = read.query_row([seq], |row| record(row, 1, LogReceipt::first(seq)))?;
             missed.extend(RecentEvent::of(&record).map(|event| (seq, event)));
             records.push(record);
         }
@@ -280,13 +279,8 @@ fn claim_and_read(
 }
 
 /// Reads a row, whatever another writer or a bad disk put there.
-fn record(row: &Row<'_>, attempts: u32, receipt: i64) -> rusqlite::Result<Record> {
-    let seq: i64 = row.get("seq")?;
-    let receipt = Receipt {
-        seq,
-        number: receipt,
-    };
-    let seq = seq.to_string();
+fn record(row: &Row<'_>, attempts: u32, receipt: LogReceipt) -> rusqlite::Result<Record> {
+    let seq = receipt.seq.to_string();
     let id = row.get_ref("id")?.as_str().ok();
     let id = id.filter(|id| !id.is_empty()).unwrap_or(&seq).into();
     let body = match row.get_ref("body")? {
@@ -299,7 +293,7 @@ fn record(row: &Row<'_>, attempts: u32, receipt: i64) -> rusqlite::Result<Record
         .err()
         .map(|error| format!("the body is not UTF-8: {error}"));
     Ok(Record {
-        receipt: receipt.to_string(),
+        receipt: Receipt::Log(receipt),
         queue_id: seq.into(),
         id,
         body: body.unwrap_or_default(),
@@ -329,11 +323,10 @@ impl RecentEvent {
 
     /// The record of its first attempt.
     fn received_first(self, seq: i64) -> Record {
-        let number = FIRST_RECEIPT;
         Record {
             body: self.body,
             received_at: Some(self.received_at),
-            receipt: Receipt { seq, number }.to_string(),
+            receipt: Receipt::Log(LogReceipt::first(seq)),
             queue_id: seq.to_string().into(),
             event: self.event,
             ..Record::unqueued(self.id)

@@ -5,25 +5,40 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rusqlite::{Connection, params};
 
 use super::consumers::{Consumer, ConsumerState};
 use super::cursor::Cursor;
-use super::receipt::{FIRST_RECEIPT, Receipt};
 use super::store::Ranges;
 use super::unavailable;
-use crate::{QueueError, Record, Settlement, now};
+use crate::{LogReceipt, QueueError, Record, Settlement, StoredForm, now};
 
 /// A record, and how it is settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RecordSettlement {
     /// `None` if the record was never received from a log.
-    receipt: Option<Receipt>,
+    receipt: Option<LogReceipt>,
+    settlement: LogSettlement,
+}
+
+/// What the log does with a record: a [`Settlement`], with what is kept of a dead letter. Of other records it takes nothing that
+/// the threads of several targets share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum LogSettlement {
+    Acknowledge,
+    Store(StoredForm),
+    Retry(Duration),
+    DeadLetter(NewDeadLetter),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct NewDeadLetter {
     id: Arc<str>,
     received_at: Option<i64>,
     attempts: u32,
-    settlement: Settlement,
+    reason: String,
 }
 
 /// Acknowledgements that are still to be written.
@@ -76,7 +91,7 @@ impl Consumer {
             Err(error) => {
                 // A record that is to be retried or dead-lettered comes again by itself.
                 let these = all.iter().skip(count);
-                let acknowledged = these.filter(|it| it.settlement.acknowledges());
+                let acknowledged = these.filter(|it| it.acknowledges());
                 self.state.unwritten.add(acknowledged.cloned());
                 vec![Err(unavailable(error)); records.len()]
             }
@@ -86,12 +101,28 @@ impl Consumer {
 
 impl RecordSettlement {
     fn of((record, settlement): &(&Record, Settlement)) -> RecordSettlement {
+        let settlement = match settlement {
+            Settlement::Acknowledge => LogSettlement::Acknowledge,
+            Settlement::Store(form) => LogSettlement::Store(form.clone()),
+            Settlement::Retry(after) => LogSettlement::Retry(*after),
+            Settlement::DeadLetter(reason) => LogSettlement::DeadLetter(NewDeadLetter {
+                id: record.id.clone(),
+                received_at: record.received_at,
+                attempts: record.attempts,
+                reason: reason.clone(),
+            }),
+        };
         RecordSettlement {
-            receipt: record.receipt.parse().ok(),
-            id: record.id.clone(),
-            received_at: record.received_at,
-            attempts: record.attempts,
-            settlement: settlement.clone(),
+            receipt: record.receipt.log(),
+            settlement,
+        }
+    }
+
+    /// Whether the log is done with the record.
+    fn acknowledges(&self) -> bool {
+        match self.settlement {
+            LogSettlement::Acknowledge | LogSettlement::Store(_) => true,
+            LogSettlement::Retry(_) | LogSettlement::DeadLetter(_) => false,
         }
     }
 }
@@ -116,8 +147,8 @@ pub(super) fn settle_all(
     for record in records {
         let settled = match record.receipt {
             None => false,
-            Some(Receipt { seq, number }) if seq > cursor.settled => {
-                let is_first = seq <= cursor.received && number == FIRST_RECEIPT;
+            Some(receipt @ LogReceipt { seq, .. }) if seq > cursor.settled => {
+                let is_first = seq <= cursor.received && receipt.is_first();
                 let is_owned = is_first && first.insert(seq);
                 if is_owned {
                     settle_first(connection, state.number, seq, record, clock)?;
@@ -126,11 +157,11 @@ pub(super) fn settle_all(
             }
             Some(receipt) => settle_pending(connection, state.number, receipt, record, clock)?,
         };
-        if let (true, Some(Receipt { seq, .. })) = (settled, record.receipt) {
+        if let (true, Some(LogReceipt { seq, .. })) = (settled, record.receipt) {
             match &record.settlement {
-                Settlement::Acknowledge => ranges.settle(connection, seq, None)?,
-                Settlement::Store(form) => ranges.settle(connection, seq, Some(form))?,
-                Settlement::Retry(_) | Settlement::DeadLetter(_) => {}
+                LogSettlement::Acknowledge => ranges.settle(connection, seq, None)?,
+                LogSettlement::Store(form) => ranges.settle(connection, seq, Some(form))?,
+                LogSettlement::Retry(_) | LogSettlement::DeadLetter(_) => {}
             }
         }
         results.push(settled);
@@ -152,20 +183,16 @@ fn settle_first(
     clock: i64,
 ) -> rusqlite::Result<()> {
     match &record.settlement {
-        Settlement::Acknowledge | Settlement::Store(_) => Ok(()),
-        Settlement::Retry(after) => {
+        LogSettlement::Acknowledge | LogSettlement::Store(_) => Ok(()),
+        LogSettlement::Retry(after) => {
             let mut add = connection.prepare_cached(
                 "INSERT OR REPLACE INTO pending (consumer, seq, attempts, receipt, visible_at)
                  VALUES (?1, ?2, 1, 1, ?3)",
             )?;
             add.execute([consumer, seq, later(clock, *after)]).map(drop)
         }
-        Settlement::DeadLetter(reason) => {
-            let receipt = Receipt {
-                seq,
-                number: FIRST_RECEIPT,
-            };
-            add_dead_letter(connection, consumer, receipt, record, reason)
+        LogSettlement::DeadLetter(letter) => {
+            add_dead_letter(connection, consumer, LogReceipt::first(seq), letter)
         }
     }
 }
@@ -174,30 +201,30 @@ fn settle_first(
 fn settle_pending(
     connection: &Connection,
     consumer: i64,
-    receipt: Receipt,
+    receipt: LogReceipt,
     record: &RecordSettlement,
     clock: i64,
 ) -> rusqlite::Result<bool> {
     const OWNED_ROW: &str = "WHERE consumer = ?1 AND seq = ?2 AND receipt = ?3";
     let is_one = |rows: usize| rows == 1;
-    let Receipt { seq, number } = receipt;
+    let LogReceipt { seq, number } = receipt;
     let owned = [consumer, seq, number];
     match &record.settlement {
-        Settlement::Acknowledge | Settlement::Store(_) => {
+        LogSettlement::Acknowledge | LogSettlement::Store(_) => {
             let delete = format!("DELETE FROM pending {OWNED_ROW}");
             connection.prepare_cached(&delete)?.execute(owned)
         }
-        Settlement::Retry(after) => {
+        LogSettlement::Retry(after) => {
             let update = format!("UPDATE pending SET visible_at = ?4 {OWNED_ROW}");
             let visible_at = later(clock, *after);
             let mut update = connection.prepare_cached(&update)?;
             update.execute([consumer, seq, number, visible_at])
         }
-        Settlement::DeadLetter(reason) => {
+        LogSettlement::DeadLetter(letter) => {
             let delete = format!("DELETE FROM pending {OWNED_ROW}");
             let deleted = connection.prepare_cached(&delete)?.execute(owned)?;
             if is_one(deleted) {
-                add_dead_letter(connection, consumer, receipt, record, reason)?;
+                add_dead_letter(connection, consumer, receipt, letter)?;
             }
             Ok(deleted)
         }
@@ -208,28 +235,26 @@ fn settle_pending(
 fn add_dead_letter(
     connection: &Connection,
     consumer: i64,
-    receipt: Receipt,
-    record: &RecordSettlement,
-    reason: &str,
+    receipt: LogReceipt,
+    letter: &NewDeadLetter,
 ) -> rusqlite::Result<()> {
     let mut add = connection.prepare_cached(
         "INSERT OR REPLACE INTO dead_letters (consumer, seq, id, received_at, dead_at, attempts, receipt, reason)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?;
-    let (received_at, attempts) = (record.received_at.unwrap_or_else(now), record.attempts);
     add.execute(params![
         consumer,
         receipt.seq,
-        record.id,
-        received_at,
+        letter.id,
+        letter.received_at.unwrap_or_else(now),
         now(),
-        attempts,
+        letter.attempts,
         receipt.number,
-        reason
+        letter.reason
     ])
     .map(drop)
 }
 
-fn later(clock: i64, after: std::time::Duration) -> i64 {
+fn later(clock: i64, after: Duration) -> i64 {
     clock.saturating_add(i64::try_from(after.as_millis()).unwrap_or(i64::MAX))
 }

@@ -135,7 +135,7 @@ impl Sqs {
             };
             let entry = ChangeMessageVisibilityBatchRequestEntry::builder()
                 .id(index.to_string())
-                .receipt_handle(&record.receipt)
+                .receipt_handle(record.receipt.handle())
                 .visibility_timeout(seconds(*after));
             Some((index, entry.build().ok()?))
         };
@@ -167,7 +167,7 @@ impl Sqs {
         let entry = |index: &usize| {
             let (record, _) = records.get(*index)?;
             let entry = DeleteMessageBatchRequestEntry::builder().id(index.to_string());
-            let entry = entry.receipt_handle(&record.receipt);
+            let entry = entry.receipt_handle(record.receipt.handle());
             Some((*index, entry.build().ok()?))
         };
         let send = |entries| {

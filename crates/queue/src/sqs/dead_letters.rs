@@ -70,7 +70,7 @@ impl SqsLetter {
 
     /// The receipt that hides or removes it.
     fn receipt(&self) -> &str {
-        &self.record.receipt
+        self.record.receipt.handle()
     }
 }
 
@@ -228,7 +228,7 @@ impl SqsDeadLetters {
             .client
             .delete_message()
             .queue_url(self.dead_letters.url());
-        let request = request.receipt_handle(&letter.record.receipt);
+        let request = request.receipt_handle(letter.receipt());
         request
             .send()
             .await

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::large::{Pointer, SIZE};
 use crate::token_salt::ATTRIBUTE as TOKEN_SALT;
-use crate::{Message, Record, SharedEvent, TokenSalt, Trace, now};
+use crate::{Message, Receipt, Record, SharedEvent, TokenSalt, Trace, now};
 
 /// The most bytes of a message that our attributes use: names, types and values.
 pub(super) const ATTRIBUTES: usize = 512;
@@ -154,7 +154,7 @@ impl Record {
                 .map_or_else(|| queue_id.clone(), Arc::from),
             received_at: time(ours("received_at")).or_else(|| time(system("SentTimestamp"))),
             attempts: count.and_then(|count| count.parse().ok()).unwrap_or(1),
-            receipt,
+            receipt: Receipt::Sqs(receipt),
             queue_id,
             body: body.into(),
             unreadable: None,

@@ -1,6 +1,7 @@
 //! A consumer of the log, and what a list in memory says of it.
 
 use super::*;
+use crate::Receipt;
 
 /// What a consumer knows of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +26,7 @@ pub(super) struct Subject {
     pub(super) model: Model,
     pub(super) in_hand: Vec<Record>,
     /// The last receipt of each event, which alone settles it.
-    pub(super) receipts: BTreeMap<String, String>,
+    pub(super) receipts: BTreeMap<String, Receipt>,
 }
 
 impl Subject {
