@@ -24,6 +24,7 @@ mod health;
 mod in_flight;
 mod observe;
 mod ordering;
+mod outbound;
 mod outcome;
 mod panics;
 mod preview;
@@ -269,8 +270,15 @@ impl Pipeline {
             context,
         } = batch;
         let mut blocked = Vec::new();
-        let runs = runs.into_iter().map(|run| self.deliver_run(run, &context));
-        let delivering = Box::pin(join_in_groups(runs, self.wake(), self.target.gather()));
+        let begin = |run| self.deliver_run(run, &context);
+        let delivering = join_in_groups(
+            runs,
+            begin,
+            self.wake(),
+            &context.deliveries_end,
+            self.target.gather(),
+        );
+        let delivering = Box::pin(delivering);
         for (run, block) in context.ending_in_time(delivering).await {
             decided.extend(run);
             blocked.extend(block);

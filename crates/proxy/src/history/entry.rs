@@ -46,7 +46,7 @@ pub(super) fn entry(waiting: Waiting, first_target: &str) -> Entry {
         accepted_at: at.saturating_sub(record.age.map_or(0, milliseconds)),
         at,
         kind: record.event_type(),
-        run: record.run_id(),
+        run: record.run_id().map(|id| id.to_string()),
         job: event.and_then(Event::job).map(named),
         datasets: datasets.iter().map(named).collect(),
         dataset_count,
@@ -64,7 +64,7 @@ pub(super) fn entry(waiting: Waiting, first_target: &str) -> Entry {
         reason,
         detail: detail.map(|detail| shown(detail, NAME).into_owned()),
         rules: rules.into_iter().map(str::to_owned).collect(),
-        merged: record.merged.clone(),
+        merged: record.merged.as_deref().map(str::to_owned),
         id: record.id.to_string(),
     }
 }

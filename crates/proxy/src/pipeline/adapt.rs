@@ -14,7 +14,7 @@ use transform::{
     SIZE_LIMIT, ShortName, StepOutcome, Style, UnresolvedName, Verdict, cut_facets,
 };
 
-use super::delivery::{OutboundEvent, TransformedEvent};
+use super::outbound::{MergedEvent, OutboundEvent, TransformedEvent};
 use super::outcome::{DecidedRecord, Outcome, PendingEvent};
 use super::panics::isolate;
 use super::renames::{Rename, renames};
@@ -148,7 +148,7 @@ impl Adapter {
     fn merge(&self, rules: &RuleSet, parts: Vec<TransformedEvent>) -> VecDeque<OutboundEvent> {
         // The result is that of the code below, which builds several lists for each event.
         if !rules.merges() {
-            return parts.into_iter().map(OutboundEvent::single).collect();
+            return parts.into_iter().map(OutboundEvent::Single).collect();
         }
         let events: Vec<_> = parts
             .iter()
@@ -161,33 +161,22 @@ impl Adapter {
         let mut parts: Vec<Option<TransformedEvent>> = parts.into_iter().map(Some).collect();
         let mut outbound = VecDeque::new();
         for merged in merged {
-            let group: Vec<TransformedEvent> = (merged.parts.iter())
+            let mut group: Vec<TransformedEvent> = (merged.parts.iter())
                 .filter_map(|index| parts.get_mut(*index)?.take())
                 .collect();
-            let id = match group.as_slice() {
-                [] => continue,
-                [part] => part.pending.record.id.clone(),
-                _ => merged_id(&group).into(),
+            let is_single = match group.as_slice() {
+                [part] => part.transformed.has_text_of(&merged.event),
+                _ => false,
             };
-            outbound.push_back(OutboundEvent {
-                id,
-                event: merged.event,
-                parts: group,
+            outbound.extend(match is_single {
+                true => group.pop().map(OutboundEvent::Single),
+                false => MergedEvent::new(merged.event, group).map(OutboundEvent::Merged),
             });
         }
         // All of them after a panic, and none otherwise: each part is in exactly one group.
-        outbound.extend(parts.into_iter().flatten().map(OutboundEvent::single));
+        outbound.extend(parts.into_iter().flatten().map(OutboundEvent::Single));
         outbound
     }
-}
-
-/// Returns the same id for the same records, so that a target that deduplicates by id keeps one event when they are
-/// delivered again.
-fn merged_id(parts: &[TransformedEvent]) -> String {
-    let ids = parts.iter().map(|part| &*part.pending.record.id);
-    let mut ids: Vec<&str> = ids.collect();
-    ids.sort_unstable();
-    openlineage::content_id(&ids.join("\n")).to_string()
 }
 
 /// Returns the rules that a target needs besides those of the file. `when` selects the events that it gets.

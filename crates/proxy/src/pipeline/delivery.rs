@@ -13,27 +13,26 @@ use targets::{Delivery, Failure, Scope};
 
 use super::adapt::TransformLog;
 use super::ordering::Block;
+use super::outbound::{MergedEvent, OutboundEvent, TransformedEvent};
 use super::outcome::{DecidedRecord, Outcome, PendingEvent};
 use super::retry::{Attempt, RetryPolicy, backoff, blocks_run, keeps_order, separates};
-use crate::queue::TokenSalt;
 
-/// An event to deliver, and the events whose outcome is that of its delivery.
-#[derive(Debug)]
-pub(super) struct OutboundEvent {
-    /// The id that the target sees.
-    pub(super) id: Arc<str>,
-    pub(super) event: Event,
-    pub(super) parts: Vec<TransformedEvent>,
+/// A merged event whose parts are delivered separately, and why.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Separated {
+    pub(super) id: String,
+    pub(super) error: String,
 }
 
-/// A received event, and the result of the rules.
+/// What decides the outcome of an event.
 #[derive(Debug)]
-pub(super) struct TransformedEvent {
-    pub(super) pending: PendingEvent,
-    pub(super) transformed: Event,
-    pub(super) log: TransformLog,
-    /// Its index in the run.
-    pub(super) index: usize,
+struct Decision<'a> {
+    attempt: &'a Attempt,
+    duration: Duration,
+    /// The delay, if it is retried and the target asks for no other.
+    backoff: Duration,
+    /// Why later events of the run have to wait for its next attempt, if they have to.
+    blocks: Option<Failure>,
 }
 
 /// A run that is being delivered.
@@ -80,14 +79,15 @@ impl RunDelivery {
     }
 
     /// Records the attempt of the [`next`](Self::next) event. If its parts and all later events of the run have to be
-    /// delivered separately, returns why.
-    pub(super) fn record(&mut self, attempt: &Attempt, duration: Duration) -> Option<String> {
+    /// delivered separately, returns which event that is, and why.
+    pub(super) fn record(&mut self, attempt: &Attempt, duration: Duration) -> Option<Separated> {
         let event = self.queued.pop_front()?;
-        if event.is_merged()
+        if let OutboundEvent::Merged(_) = event
             && let Some(why) = separates(attempt, event.attempts())
         {
+            let (id, error) = (event.id().into(), why.to_owned());
             self.separate(event);
-            return Some(why.to_owned());
+            return Some(Separated { id, error });
         }
         self.decide(event, attempt, duration);
         None
@@ -108,38 +108,77 @@ impl RunDelivery {
         {
             self.skip = Some(failure.clone());
         }
-        let blocks = blocks_run(attempt, attempts);
-        let backoff = backoff(&event.id, attempts);
-        let merged = (event.parts.len() > 1).then(|| event.id.to_string());
-        // The store has an event that was merged in place of the last of its parts.
-        let (last, mut delivered) = (event.parts.len().saturating_sub(1), Some(event.event));
-        for (n, part) in event.parts.into_iter().enumerate() {
-            let attempts = part.pending.attempts();
-            let mut outcome = self.policy.outcome(attempt, attempts, backoff);
-            if let (Outcome::Retry { after, .. }, Some(failure)) = (&mut outcome, &blocks) {
-                // Not before the events ahead of it.
-                *after = (self.block.as_ref()).map_or(*after, |(before, _)| (*after).max(*before));
-                self.block = Some((*after, failure.clone()));
-                let queue_id = &part.pending.record.queue_id;
-                self.first_failed.get_or_insert_with(|| queue_id.clone());
+        let backoff = match attempt.needs_backoff() {
+            true => backoff(event.id(), attempts),
+            false => Duration::ZERO,
+        };
+        let decision = Decision {
+            attempt,
+            duration,
+            backoff,
+            blocks: blocks_run(attempt, attempts),
+        };
+        match event {
+            OutboundEvent::Single(part) => {
+                self.decide_part(
+                    part.pending,
+                    part.log,
+                    &decision,
+                    None,
+                    Some(part.transformed),
+                );
             }
-            self.decided.push(DecidedRecord {
-                log: part.log,
-                merged: merged.clone(),
-                duration,
-                delivered: delivered.take_if(|_| n == last),
-                ..part.pending.decide(outcome)
-            });
+            OutboundEvent::Merged(MergedEvent { id, event, parts }) => {
+                let id = (parts.len() > 1).then_some(id);
+                // The store has an event that was merged in place of the last of its parts.
+                let (last, mut event) = (parts.len().saturating_sub(1), Some(event));
+                for (n, part) in parts.into_iter().enumerate() {
+                    let (id, event) = (id.clone(), event.take_if(|_| n == last));
+                    self.decide_part(part.pending, part.log, &decision, id, event);
+                }
+            }
         }
+    }
+
+    fn decide_part(
+        &mut self,
+        pending: PendingEvent,
+        log: TransformLog,
+        decision: &Decision<'_>,
+        merged: Option<Arc<str>>,
+        delivered: Option<Event>,
+    ) {
+        let Decision {
+            attempt,
+            duration,
+            backoff,
+            blocks,
+        } = decision;
+        let mut outcome = (self.policy).outcome(attempt, pending.attempts(), *backoff);
+        if let (Outcome::Retry { after, .. }, Some(failure)) = (&mut outcome, blocks) {
+            // Not before the events ahead of it.
+            *after = (self.block.as_ref()).map_or(*after, |(before, _)| (*after).max(*before));
+            self.block = Some((*after, failure.clone()));
+            let queue_id = &pending.record.queue_id;
+            self.first_failed.get_or_insert_with(|| queue_id.clone());
+        }
+        self.decided.push(DecidedRecord {
+            log,
+            merged,
+            duration: *duration,
+            delivered,
+            ..pending.decide(outcome)
+        });
     }
 
     /// Queues the parts of a merged event, and of those after it in the run, one by one.
     fn separate(&mut self, rejected: OutboundEvent) {
-        let mut parts = rejected.parts;
-        parts.extend(self.queued.drain(..).flat_map(|event| event.parts));
+        let mut parts = rejected.into_parts();
+        let later = self.queued.drain(..).flat_map(OutboundEvent::into_parts);
+        parts.extend(later);
         parts.sort_by_key(|part| part.index);
-        self.queued
-            .extend(parts.into_iter().map(OutboundEvent::single));
+        let parts = parts.into_iter().map(OutboundEvent::Single);
+        self.queued.extend(parts);
     }
 }
 
@@ -157,7 +196,7 @@ pub(super) fn postpone(
         index,
     };
     let parts = events.into_iter().enumerate().map(part);
-    let single: VecDeque<_> = parts.map(OutboundEvent::single).collect();
+    let single: VecDeque<_> = parts.map(OutboundEvent::Single).collect();
     let mut postponed = RunDelivery::new(policy, single, earlier);
     while postponed.next(None).is_some() {
         postponed.record(&Attempt::OutOfTime, Duration::ZERO);
@@ -187,39 +226,4 @@ pub(super) fn block_by(decided: &[DecidedRecord]) -> Option<Block> {
             },
         })
     })
-}
-
-impl OutboundEvent {
-    /// Creates an event that is delivered by itself.
-    pub(super) fn single(part: TransformedEvent) -> OutboundEvent {
-        OutboundEvent {
-            id: part.pending.record.id.clone(),
-            event: part.transformed.clone(),
-            parts: vec![part],
-        }
-    }
-
-    /// Whether it contains more than one part on its own.
-    fn is_merged(&self) -> bool {
-        match self.parts.as_slice() {
-            [part] => !part.transformed.has_text_of(&self.event),
-            _ => true,
-        }
-    }
-
-    /// What the target is to take it again by: if that was asked for any of its parts, by the last replay, whose salts sort
-    /// behind those of earlier ones.
-    pub(super) fn token_salt(&self) -> Option<&TokenSalt> {
-        let salts = self
-            .parts
-            .iter()
-            .map(|part| &part.pending.record.token_salt);
-        salts.flatten().max()
-    }
-
-    /// The most attempts of any of its parts.
-    pub(super) fn attempts(&self) -> u32 {
-        let attempts = self.parts.iter().map(|part| part.pending.attempts());
-        attempts.max().unwrap_or(1)
-    }
 }

@@ -6,9 +6,12 @@ use futures_util::FutureExt;
 use futures_util::future::join_all;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// How many begin, or how many records are decoded, before the other tasks of the thread get their turn: about half a millisecond of
-/// rules, encoding and writing. A whole batch of a local target would keep a request waiting for ten times as long.
+/// rules, encoding and writing. A whole batch of a local target would keep a request waiting for ten times as long. At most 30:
+/// of more, `join_all` polls only those that were woken
+/// (<https://docs.rs/futures-util/0.3/futures_util/future/fn.join_all.html>), and not all at the end.
 pub(super) const GROUP: usize = 16;
 
 /// The most time for which the events of a batch are gathered: where the rules are slow, those of other batches must not wait for all
@@ -25,20 +28,29 @@ pub(super) enum Wake {
     Together,
 }
 
-/// Completes all futures concurrently. Returns their results in any order. `until_begun` is dropped once all have begun, or after
-/// [`GATHER`].
-pub(super) async fn join_in_groups<F: Future>(
-    futures: impl IntoIterator<Item = F>,
+/// Begins a future for each item, and completes all of them concurrently. Returns their results in any order. Polls all of them when
+/// `end` is cancelled: they need not wait for that themselves. `until_begun` is dropped once all have begun, or after [`GATHER`].
+pub(super) async fn join_in_groups<T, F: Future>(
+    items: impl IntoIterator<Item = T>,
+    begin: impl Fn(T) -> F,
     wake: Wake,
+    end: &CancellationToken,
     until_begun: impl Sized,
 ) -> Vec<F::Output> {
-    let mut waiting = futures.into_iter().peekable();
+    // Items and not futures, which are ten times as large and would be moved once more each time.
+    let mut waiting = items.into_iter().peekable();
     let (mut begun, mut done) = (FuturesUnordered::new(), Vec::new());
     let (mut until_begun, first) = (Some(until_begun), Instant::now());
     while waiting.peek().is_some() {
         match wake {
-            Wake::Alone => begun.extend(waiting.by_ref().take(GROUP).map(|it| join_all([it]))),
-            Wake::Together => begun.push(join_all(waiting.by_ref().take(GROUP))),
+            Wake::Alone => {
+                let group = waiting.by_ref().take(GROUP);
+                begun.extend(group.map(|item| polled_at(end, join_all([begin(item)]))));
+            }
+            Wake::Together => {
+                let group = waiting.by_ref().take(GROUP).map(&begin);
+                begun.push(polled_at(end, join_all(group)));
+            }
         }
         while let Some(Some(results)) = begun.next().now_or_never() {
             done.extend(results);
@@ -55,12 +67,28 @@ pub(super) async fn join_in_groups<F: Future>(
     done
 }
 
+/// Completes `work`, which is also polled when `end` is cancelled.
+async fn polled_at<W: Future + Unpin>(end: &CancellationToken, mut work: W) -> W::Output {
+    tokio::select! {
+        biased;
+        done = &mut work => return done,
+        () = end.cancelled() => {}
+    }
+    work.await
+}
+
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Poll;
 
     use super::*;
+
+    fn never() -> CancellationToken {
+        CancellationToken::new()
+    }
 
     #[tokio::test]
     async fn each_future_is_completed_once() {
@@ -73,7 +101,7 @@ mod tests {
                 }
                 n
             };
-            let mut done = join_in_groups((0..count).map(future), wake, ()).await;
+            let mut done = join_in_groups(0..count, future, wake, &never(), ()).await;
             done.sort_unstable();
             assert_eq!(done, Vec::from_iter(0..count));
         }
@@ -83,11 +111,12 @@ mod tests {
     async fn another_task_gets_its_turn_before_all_have_begun() {
         let begun = AtomicUsize::new(0);
         let begin = |_| async { begun.fetch_add(1, Ordering::Relaxed) };
+        let end = &never();
         let other = async {
             tokio::task::yield_now().await;
             begun.load(Ordering::Relaxed)
         };
-        let (_, seen) = tokio::join!(join_in_groups((0..100).map(begin), Wake::Alone, ()), other);
+        let (_, seen) = tokio::join!(join_in_groups(0..100, begin, Wake::Alone, end, ()), other);
         assert!((1..100).contains(&seen), "{seen}");
     }
 
@@ -107,7 +136,7 @@ mod tests {
                 (n, is_kept, Arc::strong_count(seen) == 1)
             }
         };
-        let done = join_in_groups((0..100).map(begin), Wake::Together, alive.clone()).await;
+        let done = join_in_groups(0..100, begin, Wake::Together, &never(), alive.clone()).await;
         assert!(done.iter().all(|it| it.1), "{done:?}");
         assert!(done.iter().any(|it| it.2), "{done:?}");
     }
@@ -119,9 +148,30 @@ mod tests {
             std::thread::sleep(GATHER / 50);
             (n, Arc::strong_count(&alive) == 2)
         };
-        let mut done = join_in_groups((0..200).map(begin), Wake::Together, alive.clone()).await;
+        let mut done = join_in_groups(0..200, begin, Wake::Together, &never(), alive.clone()).await;
         done.sort_unstable();
         assert_eq!((done[0], done[199]), ((0, true), (199, false)));
+    }
+
+    #[tokio::test]
+    async fn all_are_polled_at_the_end() {
+        for wake in [Wake::Alone, Wake::Together] {
+            let end = &CancellationToken::new();
+            // Nothing else wakes them.
+            let begin = |_| {
+                poll_fn(|_| match end.is_cancelled() {
+                    true => Poll::Ready(()),
+                    false => Poll::Pending,
+                })
+            };
+            let nested = |n| async move { join_in_groups([n], begin, wake, end, ()).await.len() };
+            let joined = join_in_groups(0..100, nested, wake, end, ());
+            let cancel = async {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                end.cancel();
+            };
+            assert_eq!(tokio::join!(joined, cancel).0, [1; 100]);
+        }
     }
 
     #[tokio::test]
@@ -137,7 +187,8 @@ mod tests {
             }
         };
         for wake in [Wake::Alone, Wake::Together] {
-            let joined = join_in_groups((0..100).map(wait_or_notify), wake, ());
+            let end = &never();
+            let joined = join_in_groups(0..100, wait_or_notify, wake, end, ());
             assert_eq!(joined.await.len(), 100);
         }
     }

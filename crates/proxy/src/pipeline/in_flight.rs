@@ -25,7 +25,7 @@ impl InFlightBatch {
     pub(crate) fn records(&self) -> Vec<Arc<Record>> {
         let decided = self.decided.iter().map(|decided| &decided.record);
         let events = self.runs.iter().flat_map(|run| &run.events);
-        let records = decided.chain(events.map(|event| &event.record));
+        let records = decided.chain(events.map(|event| &*event.record));
         records.cloned().collect()
     }
 

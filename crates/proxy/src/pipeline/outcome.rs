@@ -4,6 +4,7 @@
 //! be cloned, so a stage has to return each that it takes: `PendingEvent` → `decide` → `DecidedRecord` → `settle` → `SettledRecord`.
 //! Who learns of outcomes is in `observe.rs`.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use openlineage::{Event, Identity, OrderingKey};
 use targets::{Kind, Reason, TargetName};
 use tokio::time::Instant;
 use tracing::{error, warn};
+use uuid::Uuid;
 
 use super::adapt::TransformLog;
 use super::dedupe::{DeliveredMark, Fingerprint};
@@ -94,26 +96,41 @@ impl Outcome {
 #[must_use = "an event without an outcome is redelivered"]
 #[derive(Debug)]
 pub(super) struct PendingEvent {
-    pub(super) record: Arc<Record>,
+    pub(super) record: UndecidedRecord,
     pub(super) event: Event,
     /// What a duplicate of it is found by, once that is known.
     pub(super) fingerprint: Option<Fingerprint>,
-    guard: DropGuard,
 }
 
-/// Reports a [`PendingEvent`] that is dropped without an outcome. Silent while a panic unwinds, which is logged by itself.
+/// The record of a [`PendingEvent`]. Reports one that is dropped without an outcome. Silent while a panic unwinds, which is logged
+/// by itself.
 #[derive(Debug)]
-struct DropGuard {
-    id: Option<Arc<str>>,
+pub(super) struct UndecidedRecord {
+    record: Arc<Record>,
+    is_released: bool,
 }
 
-impl Drop for DropGuard {
+impl UndecidedRecord {
+    /// Ends the guard: the record has an outcome, or needs none.
+    fn release(mut self) -> Arc<Record> {
+        self.is_released = true;
+        self.record.clone()
+    }
+}
+
+impl Deref for UndecidedRecord {
+    type Target = Arc<Record>;
+
+    fn deref(&self) -> &Arc<Record> {
+        &self.record
+    }
+}
+
+impl Drop for UndecidedRecord {
     fn drop(&mut self) {
-        if let Some(id) = self.id.take()
-            && !std::thread::panicking()
-        {
+        if !self.is_released && !std::thread::panicking() {
             error!(
-                id = &*id,
+                id = &*self.record.id,
                 "event lost its place in the pipeline; it will be redelivered"
             );
         }
@@ -122,12 +139,13 @@ impl Drop for DropGuard {
 
 impl PendingEvent {
     pub(super) fn new(record: Arc<Record>, event: Event) -> PendingEvent {
-        let id = Some(record.id.clone());
         PendingEvent {
-            record,
+            record: UndecidedRecord {
+                record,
+                is_released: false,
+            },
             event,
             fingerprint: None,
-            guard: DropGuard { id },
         }
     }
 
@@ -138,11 +156,10 @@ impl PendingEvent {
 
     /// Ends it with an outcome.
     pub(super) fn decide(self, outcome: Outcome) -> DecidedRecord {
-        let (event, fingerprint) = (self.event.clone(), self.fingerprint);
         DecidedRecord {
-            event: Some(event),
-            fingerprint,
-            ..DecidedRecord::without_event(self.into_record(), outcome)
+            event: Some(self.event),
+            fingerprint: self.fingerprint,
+            ..DecidedRecord::without_event(self.record.release(), outcome)
         }
     }
 
@@ -153,11 +170,7 @@ impl PendingEvent {
 
     /// Ends it without an outcome: the record goes back to the queue as it came.
     pub(super) fn into_record(self) -> Arc<Record> {
-        let PendingEvent {
-            record, mut guard, ..
-        } = self;
-        guard.id = None;
-        record
+        self.record.release()
     }
 }
 
@@ -172,7 +185,7 @@ pub(super) struct DecidedRecord {
     pub(super) outcome: Outcome,
     pub(super) log: TransformLog,
     /// The id under which it was delivered with others of its run.
-    pub(super) merged: Option<String>,
+    pub(super) merged: Option<Arc<str>>,
     pub(super) duration: Duration,
     /// Whether it is the second copy of a message whose outcome is published with the first.
     pub(super) is_repeat: bool,
@@ -333,7 +346,7 @@ pub struct OutcomeRecord {
     /// What the rules did to it.
     pub transform: TransformLog,
     /// The id under which it was delivered merged with other events of its run.
-    pub merged: Option<String>,
+    pub merged: Option<Arc<str>>,
     /// The id of the trace of its request, where the queue carries it.
     pub trace_id: Option<String>,
     /// Whether a replay asked the target to take it again although it has accepted it before.
@@ -342,9 +355,8 @@ pub struct OutcomeRecord {
 
 impl OutcomeRecord {
     /// The run id, for a RunEvent.
-    pub fn run_id(&self) -> Option<String> {
-        let event = self.event.as_ref();
-        event.and_then(Event::run_id).map(|id| id.to_string())
+    pub fn run_id(&self) -> Option<Uuid> {
+        self.event.as_ref().and_then(Event::run_id)
     }
 
     /// The job, unless it is a DatasetEvent.

@@ -39,15 +39,15 @@ pub fn preview(adapter: &Adapter, rules: &RuleSet, events: Vec<(String, Event)>)
             preview.others.push((id, decided.outcome));
         }
         for outbound in run.outbound {
-            let mut ids = Vec::new();
-            for part in outbound.parts {
+            let (event, mut ids) = (outbound.event().clone(), Vec::new());
+            for part in outbound.into_parts() {
                 let id = part.pending.into_record().id.to_string();
                 for (rule, error) in part.log.failures {
                     preview.failures.push((id.clone(), rule, error));
                 }
                 ids.push(id);
             }
-            preview.events.push((ids, outbound.event));
+            preview.events.push((ids, event));
         }
     }
     preview

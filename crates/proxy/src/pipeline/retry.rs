@@ -38,6 +38,23 @@ pub(super) enum Attempt {
     Stopped,
 }
 
+impl Attempt {
+    /// Whether the next attempt is made after a backoff, unless the target asks for another delay.
+    pub(super) fn needs_backoff(&self) -> bool {
+        match self {
+            Attempt::Answered(Delivery::Transient(_)) | Attempt::Skipped(_) => true,
+            Attempt::Answered(
+                Delivery::Delivered { .. }
+                | Delivery::AlreadyThere
+                | Delivery::Unchanged { .. }
+                | Delivery::Permanent(_),
+            )
+            | Attempt::OutOfTime
+            | Attempt::Stopped => false,
+        }
+    }
+}
+
 /// The policy of retries.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RetryPolicy {

@@ -4,7 +4,9 @@
 //! `pipeline.rs` for all runs of a batch concurrently.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use targets::{Delivery, Failure, Scope};
@@ -14,10 +16,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::Pipeline;
 use super::adapt::{AdaptedRun, LookupResults};
-use super::delivery::{OutboundEvent, RunDelivery, block_by, postpone};
+use super::delivery::{RunDelivery, Separated, block_by, postpone};
 use super::groups::{Wake, join_in_groups};
 use super::observe::{log_health, log_separated};
 use super::ordering::{Block, RunTicket};
+use super::outbound::OutboundEvent;
 use super::outcome::{DecidedRecord, PendingEvent};
 use super::panics::isolate;
 use super::retry::Attempt;
@@ -58,6 +61,16 @@ impl BatchContext {
             done = &mut work => return done,
         }
         work.await
+    }
+
+    /// Completes when the deliveries have to end. It is not woken for that: only within [`join_in_groups`], which polls all of its
+    /// futures then. To be woken would cost each attempt as much as most steps of a delivery.
+    async fn seen_end(&self) {
+        poll_fn(|_| match self.deliveries_end.is_cancelled() {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        })
+        .await;
     }
 }
 
@@ -117,14 +130,14 @@ impl Pipeline {
     ) -> (Vec<DecidedRecord>, Option<Block>) {
         let mut delivery = RunDelivery::new(self.retry, events, earlier);
         while let Some(event) = delivery.next(context.halt.get()) {
-            let (id, started) = (event.id.clone(), Instant::now());
+            let started = Instant::now();
             let attempt = self.attempt(event, started, context).await;
             let ended = Instant::now();
             if let Attempt::Answered(answer) = &attempt {
-                self.note_answer(answer, &id, ended, context);
+                self.note_answer(answer, event.id(), ended, context);
             }
-            if let Some(error) = delivery.record(&attempt, ended.saturating_duration_since(started))
-            {
+            let duration = ended.saturating_duration_since(started);
+            if let Some(Separated { id, error }) = delivery.record(&attempt, duration) {
                 log_separated(&id, self.target.name(), &error);
             }
         }
@@ -137,13 +150,11 @@ impl Pipeline {
         events: impl IntoIterator<Item = OutboundEvent>,
         context: &BatchContext,
     ) -> Vec<DecidedRecord> {
-        let deliveries = events
-            .into_iter()
-            .map(|event| self.deliver_in_order([event], None, context));
-        let delivered = join_in_groups(deliveries, self.wake(), ())
-            .await
-            .into_iter();
-        delivered.flat_map(|(decided, _)| decided).collect()
+        let begin = |event| self.deliver_in_order([event], None, context);
+        let delivered = join_in_groups(events, begin, self.wake(), &context.deliveries_end, ());
+        let delivered = delivered.await;
+        let decided = delivered.into_iter().flat_map(|(decided, _)| decided);
+        decided.collect()
     }
 
     /// How the deliveries of a batch are woken.
@@ -235,14 +246,14 @@ impl Pipeline {
             return Attempt::OutOfTime;
         }
         let salt = event.token_salt().map(TokenSalt::as_str);
-        let delivery = (self.target).deliver(&event.event, event.attempts(), salt, deadline);
-        // `run_until_cancelled` would be twice as large.
+        let delivery = (self.target).deliver(event.event(), event.attempts(), salt, deadline);
+        // `select!` polls nothing once the task has used up its budget: an answer that is there is not taken for none.
         let report = match context.deliveries_end.is_cancelled() {
             true => None,
             false => tokio::select! {
                 biased;
                 report = delivery => Some(report),
-                () = context.deliveries_end.cancelled() => None,
+                () = context.seen_end() => None,
             },
         };
         if report.is_none() && self.cut_off.is_cancelled() {

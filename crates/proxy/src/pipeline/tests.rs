@@ -12,8 +12,9 @@ use openlineage::{Event, Level};
 use proptest::prelude::*;
 use targets::{Delivery, Failure, Reason, Scope, TargetName};
 
-use super::delivery::{OutboundEvent, RunDelivery, TransformedEvent};
+use super::delivery::RunDelivery;
 use super::ordering::Block;
+use super::outbound::{MergedEvent, OutboundEvent, TransformedEvent};
 use super::outcome::{PendingEvent, settled};
 use super::retry::Attempt;
 use super::*;
@@ -47,15 +48,14 @@ fn outbound(queue_ids: &[&str], attempts: u32) -> OutboundEvent {
         log: TransformLog::default(),
         index,
     };
-    let merged = if queue_ids.len() > 1 {
-        "merged"
-    } else {
-        "part"
-    };
-    OutboundEvent {
-        id: queue_ids.join("+").into(),
-        event: event(merged),
-        parts: queue_ids.iter().enumerate().map(part).collect(),
+    let mut parts: Vec<_> = queue_ids.iter().enumerate().map(part).collect();
+    match parts.len() {
+        1 => OutboundEvent::Single(parts.remove(0)),
+        _ => OutboundEvent::Merged(MergedEvent {
+            id: queue_ids.join("+").into(),
+            event: event("merged"),
+            parts,
+        }),
     }
 }
 
@@ -92,7 +92,7 @@ fn deliver(
     let mut delivery = RunDelivery::new(POLICY, events, earlier);
     let (mut attempted, mut attempts) = (Vec::new(), attempts.into_iter());
     while let Some(event) = delivery.next(None) {
-        attempted.push(event.id.to_string());
+        attempted.push(event.id().to_owned());
         let attempt = attempts.next().unwrap_or_else(delivered);
         delivery.record(&attempt, Duration::ZERO);
     }
@@ -111,7 +111,7 @@ fn an_event_that_failed_holds_up_the_later_ones_of_its_run() {
         outbound(&["c"], 1),
     ];
     let (attempted, outcomes, block) = deliver(events, None, vec![delivered(), failed()]);
-    assert_eq!(attempted, ["a", "b"]);
+    assert_eq!(attempted, ["id-a", "id-b"]);
     let names = outcomes.iter().map(|(_, name)| *name);
     assert_eq!(names.collect::<Vec<_>>(), ["delivered", "retry", "retry"]);
     assert_eq!(&*block.unwrap().by, "b");
@@ -121,7 +121,7 @@ fn an_event_that_failed_holds_up_the_later_ones_of_its_run() {
 fn an_event_that_failed_too_often_no_longer_holds_up_its_run() {
     let events = vec![outbound(&["a"], 4), outbound(&["b"], 1)];
     let (attempted, _, block) = deliver(events, None, vec![failed()]);
-    assert_eq!(attempted, ["a", "b"]);
+    assert_eq!(attempted, ["id-a", "id-b"]);
     assert!(block.is_none());
 }
 

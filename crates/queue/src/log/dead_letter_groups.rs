@@ -174,7 +174,7 @@ fn group(
             size: 0, // it is with the event
         };
         if is_wanted(&letter) {
-            // Receiving adds one to both. A redrive sets the attempts to 0, and never the receipt: see `receipt.rs`.
+            // Receiving adds one to both. A redrive sets the attempts to 0, and never the receipt: see `../receipt.rs`.
             let came_back = integer(row, 5)? > attempts;
             grouping.add(&letter, Some(came_back));
         }

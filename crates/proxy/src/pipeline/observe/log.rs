@@ -12,6 +12,7 @@ use targets::{Reason, TargetName};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tracing::{debug, error, info, warn};
+use uuid::fmt::Hyphenated;
 
 use super::Observer;
 use crate::pipeline::health::{Health, Notice};
@@ -76,18 +77,24 @@ impl Observer for LogObserver {
     }
 }
 
+/// The text of a run id. On the stack, since there is one for each line.
+type RunIdBuffer = [u8; Hyphenated::LENGTH];
+
+const NO_RUN_ID: RunIdBuffer = [0; Hyphenated::LENGTH];
+
 /// The fields that identify an event in every line about it.
 struct Subject<'r> {
-    run: Option<String>,
+    run: Option<&'r str>,
     namespace: Option<Cow<'r, str>>,
     name: Option<Cow<'r, str>>,
 }
 
 impl Subject<'_> {
-    fn of(record: &OutcomeRecord) -> Subject<'_> {
+    /// `buffer` is for the text of the run id.
+    fn of<'r>(record: &'r OutcomeRecord, buffer: &'r mut RunIdBuffer) -> Subject<'r> {
         let job = record.job();
         Subject {
-            run: record.run_id(),
+            run: (record.run_id()).map(|id| &*id.hyphenated().encode_lower(buffer)),
             namespace: job.map(|job| shown(&job.namespace, NAME)),
             name: job.map(|job| shown(&job.name, NAME)),
         }
@@ -115,7 +122,8 @@ fn log_transform(record: &OutcomeRecord) {
 }
 
 fn log_outcome(record: &OutcomeRecord) {
-    let subject = Subject::of(record);
+    let mut buffer = NO_RUN_ID;
+    let subject = Subject::of(record, &mut buffer);
     macro_rules! line {
         ($level:ident, $message:literal, $($field:tt)*) => {
             $level!(
@@ -201,7 +209,8 @@ impl LogObserver {
         else {
             return;
         };
-        let subject = Subject::of(first);
+        let mut buffer = NO_RUN_ID;
+        let subject = Subject::of(first, &mut buffer);
         // All ids, so that an event can be found in CloudWatch Logs by its id, as `doctor` does.
         let ids = records.iter().take(MAX_IDS).map(|record| &*record.id);
         let ids = names_all.then(|| ids.collect::<Vec<_>>().join(" "));

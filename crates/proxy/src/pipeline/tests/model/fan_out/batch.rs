@@ -93,7 +93,8 @@ fn asked(hand: &[Item], earlier: Option<usize>, posts: &[Post]) -> Replay {
         };
         delivery.record(&attempt, Duration::ZERO);
     }
-    let next = delivery.next(None).map(|event| number(&event.id));
+    let next = delivery.next(None);
+    let next = next.map(|event| number(&event.parts()[0].pending.record.queue_id));
     let (decided, block) = delivery.finish();
     let decided = decided.into_iter().map(|decided| {
         let decision = match decided.outcome.settlement() {
