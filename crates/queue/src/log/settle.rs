@@ -90,9 +90,11 @@ impl Consumer {
             }
             Err(error) => {
                 // A record that is to be retried or dead-lettered comes again by itself.
-                let these = all.iter().skip(count);
-                let acknowledged = these.filter(|it| it.acknowledges());
-                self.state.unwritten.add(acknowledged.cloned());
+                let these = all.iter().skip(count).zip(records);
+                let acknowledged = these.filter(|(_, (_, it))| it.acknowledges());
+                self.state
+                    .unwritten
+                    .add(acknowledged.map(|(it, _)| it.clone()));
                 vec![Err(unavailable(error)); records.len()]
             }
         }
@@ -115,14 +117,6 @@ impl RecordSettlement {
         RecordSettlement {
             receipt: record.receipt.log(),
             settlement,
-        }
-    }
-
-    /// Whether the log is done with the record.
-    fn acknowledges(&self) -> bool {
-        match self.settlement {
-            LogSettlement::Acknowledge | LogSettlement::Store(_) => true,
-            LogSettlement::Retry(_) | LogSettlement::DeadLetter(_) => false,
         }
     }
 }
