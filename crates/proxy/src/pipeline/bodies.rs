@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::Pipeline;
 use super::outcome::DecidedRecord;
-use super::retry::Attempt;
+use super::retry::stopped;
 use crate::queue::Record;
 
 /// How long a batch waits for bodies that were too large for the queue, however small they are. They are fetched before the
@@ -38,12 +38,8 @@ impl Pipeline {
             biased;
             fetched = self.queue.fetch_bodies(owned, until) => fetched,
             () = self.stopping.cancelled() => {
-                let stopped = |record: Arc<Record>| {
-                    let backoff = Duration::ZERO; // the policy has its own delay for a stop
-                    let outcome = self.retry.outcome(&Attempt::Stopped, record.attempts, backoff);
-                    DecidedRecord::without_event(record, outcome)
-                };
-                return (Vec::new(), records.into_iter().map(stopped).collect());
+                let decide = |record| DecidedRecord::without_event(record, stopped());
+                return (Vec::new(), records.into_iter().map(decide).collect());
             }
         };
         let decided = without.into_iter().map(|(record, error)| {

@@ -29,8 +29,8 @@ pub(super) struct Separated {
 struct Decision<'a> {
     attempt: &'a Attempt,
     duration: Duration,
-    /// The delay, if it is retried and the target asks for no other.
-    backoff: Duration,
+    /// How often the event that was attempted was received.
+    attempts: u32,
     /// Why later events of the run have to wait for its next attempt, if they have to.
     blocks: Option<Failure>,
 }
@@ -108,14 +108,10 @@ impl RunDelivery {
         {
             self.skip = Some(failure.clone());
         }
-        let backoff = match attempt.needs_backoff() {
-            true => backoff(event.id(), attempts),
-            false => Duration::ZERO,
-        };
         let decision = Decision {
             attempt,
             duration,
-            backoff,
+            attempts,
             blocks: blocks_run(attempt, attempts),
         };
         match event {
@@ -151,10 +147,12 @@ impl RunDelivery {
         let Decision {
             attempt,
             duration,
-            backoff,
+            attempts,
             blocks,
         } = decision;
-        let mut outcome = (self.policy).outcome(attempt, pending.attempts(), *backoff);
+        let id = merged.as_ref().unwrap_or(&pending.record.id);
+        let backoff = || backoff(id, *attempts);
+        let mut outcome = (self.policy).outcome(attempt, pending.attempts(), backoff);
         if let (Outcome::Retry { after, .. }, Some(failure)) = (&mut outcome, blocks) {
             // Not before the events ahead of it.
             *after = (self.block.as_ref()).map_or(*after, |(before, _)| (*after).max(*before));

@@ -38,23 +38,6 @@ pub(super) enum Attempt {
     Stopped,
 }
 
-impl Attempt {
-    /// Whether the next attempt is made after a backoff, unless the target asks for another delay.
-    pub(super) fn needs_backoff(&self) -> bool {
-        match self {
-            Attempt::Answered(Delivery::Transient(_)) | Attempt::Skipped(_) => true,
-            Attempt::Answered(
-                Delivery::Delivered { .. }
-                | Delivery::AlreadyThere
-                | Delivery::Unchanged { .. }
-                | Delivery::Permanent(_),
-            )
-            | Attempt::OutOfTime
-            | Attempt::Stopped => false,
-        }
-    }
-}
-
 /// The policy of retries.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RetryPolicy {
@@ -64,10 +47,15 @@ pub(super) struct RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// Returns the outcome of an attempt for an event that was received `attempts` times. `backoff` is the delay if the
-    /// target does not ask for another. It is the same for all parts of a merged event, so that they are received
-    /// together again.
-    pub(super) fn outcome(self, attempt: &Attempt, attempts: u32, backoff: Duration) -> Outcome {
+    /// Returns the outcome of an attempt for an event that was received `attempts` times. `backoff` computes the delay, if
+    /// there is another attempt and the target does not ask for one. It is the same for all parts of a merged event, so that
+    /// they are received together again.
+    pub(super) fn outcome(
+        self,
+        attempt: &Attempt,
+        attempts: u32,
+        backoff: impl FnOnce() -> Duration,
+    ) -> Outcome {
         match attempt {
             Attempt::Answered(Delivery::Delivered { id }) => Outcome::Delivered {
                 id: id.clone(),
@@ -86,23 +74,18 @@ impl RetryPolicy {
             Attempt::Answered(Delivery::Transient(failure)) => {
                 let after = failure
                     .after
-                    .map_or(backoff, |asked| asked.clamp(FIRST_BACKOFF, LONGEST_BACKOFF));
+                    .map_or_else(backoff, |asked| asked.clamp(FIRST_BACKOFF, LONGEST_BACKOFF));
                 self.retry(failure.reason, failure.message.clone(), after, attempts)
             }
             Attempt::Skipped(failure) => {
                 let error = format!("not attempted: another event failed: {}", failure.message);
                 let after = failure
                     .after
-                    .map_or(backoff, |asked| asked.min(LONGEST_BACKOFF));
+                    .map_or_else(backoff, |asked| asked.min(LONGEST_BACKOFF));
                 self.retry(failure.reason, error, after, attempts)
             }
             Attempt::OutOfTime => self.out_of_time(attempts),
-            // Not counted: this was not an attempt.
-            Attempt::Stopped => Outcome::Retry {
-                reason: Reason::Stopping,
-                after: Duration::ZERO,
-                error: "not attempted: the proxy is stopping".to_owned(),
-            },
+            Attempt::Stopped => stopped(),
         }
     }
 
@@ -152,6 +135,16 @@ impl RetryPolicy {
             after,
             error,
         }
+    }
+}
+
+/// Returns the outcome of an event that is not attempted because the process is stopping. Whatever the number of its attempts:
+/// this was none.
+pub(super) fn stopped() -> Outcome {
+    Outcome::Retry {
+        reason: Reason::Stopping,
+        after: Duration::ZERO,
+        error: "not attempted: the proxy is stopping".to_owned(),
     }
 }
 
@@ -248,13 +241,13 @@ mod tests {
     #[test]
     fn a_target_may_ask_for_its_own_wait() {
         let asked = throttled(Some(Duration::from_secs(30)));
-        let outcome = POLICY.outcome(&asked, 1, FIRST_BACKOFF);
+        let outcome = POLICY.outcome(&asked, 1, || FIRST_BACKOFF);
         assert!(matches!(outcome, Outcome::Retry { after, .. } if after.as_secs() == 30));
     }
 
     #[test]
     fn the_last_attempt_that_fails_is_a_dead_letter() {
-        let outcome = POLICY.outcome(&throttled(None), 5, FIRST_BACKOFF);
+        let outcome = POLICY.outcome(&throttled(None), 5, || FIRST_BACKOFF);
         let Outcome::DeadLettered { error, .. } = outcome else {
             panic!("{outcome:?}");
         };

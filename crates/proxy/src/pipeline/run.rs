@@ -23,7 +23,7 @@ use super::ordering::{Block, RunTicket};
 use super::outbound::OutboundEvent;
 use super::outcome::{DecidedRecord, PendingEvent};
 use super::panics::isolate;
-use super::retry::Attempt;
+use super::retry::{Attempt, stopped};
 use crate::queue::TokenSalt;
 use crate::rules::LoadedRules;
 
@@ -210,14 +210,10 @@ impl Pipeline {
             Ok(adapted) => adapted,
             Err(Ok(panic)) => std::panic::resume_unwind(panic),
             Err(Err(_cancelled)) => {
-                let stopped = |event: PendingEvent| {
-                    let outcome =
-                        retry.outcome(&Attempt::Stopped, event.attempts(), Duration::ZERO);
-                    event.decide(outcome)
-                };
+                let decide = |event: PendingEvent| event.decide(stopped());
                 AdaptedRun {
                     outbound: VecDeque::new(),
-                    decided: taken(&waiting).into_iter().map(stopped).collect(),
+                    decided: taken(&waiting).into_iter().map(decide).collect(),
                 }
             }
         }
