@@ -29,7 +29,7 @@ pub(super) struct Separated {
 struct Decision<'a> {
     attempt: &'a Attempt,
     duration: Duration,
-    /// How often the event that was attempted was received.
+    /// The most attempts of any part, from which the backoff of all of them is computed.
     attempts: u32,
     /// Why later events of the run have to wait for its next attempt, if they have to.
     blocks: Option<Failure>,

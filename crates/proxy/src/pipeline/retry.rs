@@ -47,9 +47,9 @@ pub(super) struct RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// Returns the outcome of an attempt for an event that was received `attempts` times. `backoff` computes the delay, if
-    /// there is another attempt and the target does not ask for one. It is the same for all parts of a merged event, so that
-    /// they are received together again.
+    /// Returns the outcome of an attempt for an event that was received `attempts` times. `backoff` computes the delay after a
+    /// transient failure of this event or of one before it, unless the target asks for another delay. It has to be the same
+    /// for all parts of a merged event, so that they are received together again.
     pub(super) fn outcome(
         self,
         attempt: &Attempt,
@@ -138,8 +138,8 @@ impl RetryPolicy {
     }
 }
 
-/// Returns the outcome of an event that is not attempted because the process is stopping. Whatever the number of its attempts:
-/// this was none.
+/// Returns the outcome of an event that is not attempted because the process is stopping. Never a dead letter, however often it
+/// was received.
 pub(super) fn stopped() -> Outcome {
     Outcome::Retry {
         reason: Reason::Stopping,
